@@ -1,0 +1,305 @@
+//! Batches: what one member took in, under one signature (`docs/protocol.md` §3).
+
+use std::sync::Arc;
+
+use borsh::{BorshDeserialize, BorshSerialize, io};
+
+use crate::{
+    encoding::{Domain, encode, hash, signing_bytes},
+    fixed::{BatchId, ChainId, Digest, IdentityPublicKey, IdentitySignature, MemberId, OrderId},
+    merkle,
+    order::{Entry, MAX_ENTRY_BYTES, MAX_PERSONAL_BYTES, OrderError, PersonalPart, Voucher},
+    signatures::{IdentityCheck, IdentitySecret, Signatures},
+};
+
+/// One or more entries that one member took in.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Batch {
+    /// The author's permanent id.
+    pub author: MemberId,
+    /// Rises with every batch of the author.
+    pub number: u64,
+    /// What it carries, in order.
+    pub entries: Vec<Entry>,
+    /// The author's signature over author, number and the Merkle root of the entries.
+    pub signature: IdentitySignature,
+}
+
+/// A batch with the personal parts that travel beside it.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize)]
+pub struct FullBatch {
+    /// The public part.
+    pub batch: Arc<Batch>,
+    /// One for every entry; `None` where it was erased or is not held.
+    pub personal: Vec<Option<PersonalPart>>,
+}
+
+impl BorshDeserialize for FullBatch {
+    /// A missing personal part is one byte here and far more in memory, so there are at most as many
+    /// of them as entries.
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let batch = Arc::new(Batch::deserialize_reader(reader)?);
+        let count = u32::deserialize_reader(reader)?;
+        if usize::try_from(count).map_or(true, |count| count > batch.entries.len()) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "more personal parts than entries",
+            ));
+        }
+        let personal = (0..count)
+            .map(|_| Option::<PersonalPart>::deserialize_reader(reader))
+            .collect::<io::Result<_>>()?;
+        Ok(Self { batch, personal })
+    }
+}
+
+/// Why a batch is refused. Always the author's (or, for personal parts, the sender's) fault; trying
+/// again does not help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// No entries, or more than the network allows.
+    #[error("the batch carries {entries} entries; the network allows 1 to {most}")]
+    EntryCount {
+        /// How many it carries.
+        entries: usize,
+        /// How many it may carry.
+        most: u32,
+    },
+    /// Public encoding larger than a block may be.
+    #[error("the batch is {bytes} bytes; a block takes at most {most}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The network's limit.
+        most: u32,
+    },
+    /// One entry is too large.
+    #[error("entry {entry} of the batch is larger than {MAX_ENTRY_BYTES} bytes")]
+    EntryTooLarge {
+        /// Its place in the batch.
+        entry: usize,
+    },
+    /// The author is not a member.
+    #[error("the batch's author {0} is not a member")]
+    UnknownAuthor(MemberId),
+    /// An entry is vouched for by a till other than the author's.
+    #[error("entry {entry} is vouched for by another member than the batch's author")]
+    ForeignTill {
+        /// Its place in the batch.
+        entry: usize,
+    },
+    /// An order is bad by itself.
+    #[error("entry {entry}: {error}")]
+    Order {
+        /// Its place in the batch.
+        entry: usize,
+        /// What is wrong.
+        error: OrderError,
+    },
+    /// A signature, the author's or a customer's, is wrong.
+    #[error("a signature of the batch is wrong")]
+    WrongSignature,
+}
+
+/// A batch that passed every check that needs no chain. Made only by [`Batch::verify`].
+#[derive(Debug, Clone)]
+pub struct VerifiedBatch {
+    batch: Arc<Batch>,
+    id: BatchId,
+    /// Order id and leaf hash of every entry.
+    entries: Arc<Vec<(OrderId, Digest)>>,
+    /// Length of the public encoding.
+    bytes: u32,
+}
+
+/// The limits a batch must keep, from the genesis.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    /// Entries a batch.
+    pub max_batch_orders: u32,
+    /// Bytes of public encoding a block.
+    pub max_block_bytes: u32,
+}
+
+impl Batch {
+    /// Makes and signs a batch.
+    pub fn sign(
+        signatures: &dyn Signatures,
+        chain: &ChainId,
+        secret: &IdentitySecret,
+        author: MemberId,
+        number: u64,
+        entries: Vec<Entry>,
+    ) -> Self {
+        let mut batch = Self {
+            author,
+            number,
+            entries,
+            signature: IdentitySignature::ZERO,
+        };
+        batch.signature =
+            signatures.sign_identity(secret, &batch.signing_bytes(chain, &batch.root()));
+        batch
+    }
+
+    /// The Merkle root over the entries.
+    pub fn root(&self) -> Digest {
+        merkle::root(&self.leaves())
+    }
+
+    fn leaves(&self) -> Vec<Digest> {
+        self.entries
+            .iter()
+            .map(|entry| merkle::leaf_hash(&entry.leaf_bytes()))
+            .collect()
+    }
+
+    fn signing_bytes(&self, chain: &ChainId, root: &Digest) -> Vec<u8> {
+        signing_bytes(
+            Domain::BatchSignature,
+            chain,
+            &(self.author, self.number, root),
+        )
+    }
+
+    /// The batch's id: SHA-256 over author, number, root and signature.
+    pub fn id(&self) -> BatchId {
+        self.id_with(&self.root())
+    }
+
+    fn id_with(&self, root: &Digest) -> BatchId {
+        hash(
+            Domain::Batch,
+            &(self.author, self.number, root, self.signature),
+        )
+    }
+
+    /// Checks everything that needs no chain: sizes, bounds, vouchers, and all signatures in bulk.
+    /// `author_key` is the identity key of the batch's author.
+    ///
+    /// # Errors
+    /// The first fault found; it makes the whole batch invalid, for everyone and for ever.
+    pub fn verify(
+        self: Arc<Self>,
+        signatures: &dyn Signatures,
+        chain: &ChainId,
+        author_key: &IdentityPublicKey,
+        limits: BatchLimits,
+    ) -> Result<VerifiedBatch, BatchError> {
+        let most = limits.max_batch_orders;
+        if self.entries.is_empty() || self.entries.len() > most as usize {
+            return Err(BatchError::EntryCount {
+                entries: self.entries.len(),
+                most,
+            });
+        }
+        let bytes = encode(&*self).len();
+        let most = limits.max_block_bytes;
+        let small_enough = u32::try_from(bytes).ok().filter(|bytes| *bytes <= most);
+        let bytes = small_enough.ok_or(BatchError::TooLarge { bytes, most })?;
+        let mut entries = Vec::with_capacity(self.entries.len());
+        let mut checks = Vec::new();
+        for (place, entry) in self.entries.iter().enumerate() {
+            let leaf = entry.leaf_bytes();
+            if leaf.len() > MAX_ENTRY_BYTES {
+                return Err(BatchError::EntryTooLarge { entry: place });
+            }
+            let order = entry.order();
+            order.check_bounds().map_err(|error| BatchError::Order {
+                entry: place,
+                error,
+            })?;
+            if matches!(&order.voucher, Voucher::Till(member) if *member != self.author) {
+                return Err(BatchError::ForeignTill { entry: place });
+            }
+            checks.extend(order.check(chain));
+            entries.push((entry.id(), merkle::leaf_hash(&leaf)));
+        }
+        let leaves: Vec<Digest> = entries.iter().map(|(_, leaf)| *leaf).collect();
+        let root = merkle::root(&leaves);
+        checks.push(IdentityCheck {
+            key: *author_key,
+            message: self.signing_bytes(chain, &root),
+            signature: self.signature,
+        });
+        if !signatures.verify_identities(&checks) {
+            return Err(BatchError::WrongSignature);
+        }
+        let id = self.id_with(&root);
+        Ok(VerifiedBatch {
+            batch: self,
+            id,
+            entries: Arc::new(entries),
+            bytes,
+        })
+    }
+}
+
+impl VerifiedBatch {
+    /// A batch read back from this member's own disk, where only verified ones are written and a
+    /// checksum guards every record. Signatures are not checked again.
+    pub fn from_own_disk(batch: Arc<Batch>) -> Self {
+        let entries: Vec<_> = batch
+            .entries
+            .iter()
+            .map(|entry| (entry.id(), merkle::leaf_hash(&entry.leaf_bytes())))
+            .collect();
+        let leaves: Vec<Digest> = entries.iter().map(|(_, leaf)| *leaf).collect();
+        let id = batch.id_with(&merkle::root(&leaves));
+        let bytes = u32::try_from(encode(&*batch).len()).unwrap_or(u32::MAX);
+        Self {
+            batch,
+            id,
+            entries: Arc::new(entries),
+            bytes,
+        }
+    }
+
+    /// The batch.
+    pub const fn batch(&self) -> &Arc<Batch> {
+        &self.batch
+    }
+    /// Its id.
+    pub const fn id(&self) -> BatchId {
+        self.id
+    }
+    /// Order id and leaf hash of every entry, in order.
+    pub fn entries(&self) -> &[(OrderId, Digest)] {
+        &self.entries
+    }
+    /// Length of its public encoding in bytes.
+    pub const fn bytes(&self) -> u32 {
+        self.bytes
+    }
+    /// How many entries it carries.
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
+    }
+    /// Never: a batch carries at least one entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl FullBatch {
+    /// True when there is a personal part for every entry and each one matches its hash and keeps
+    /// within its bounds.
+    pub fn personal_parts_match(&self) -> bool {
+        self.personal.len() == self.batch.entries.len()
+            && self
+                .batch
+                .entries
+                .iter()
+                .zip(&self.personal)
+                .all(|(entry, personal)| {
+                    personal
+                        .as_ref()
+                        .is_some_and(|personal| personal_part_matches(entry, personal))
+                })
+    }
+}
+
+/// True when a personal part is the one an entry commits to and keeps within its bounds.
+pub fn personal_part_matches(entry: &Entry, personal: &PersonalPart) -> bool {
+    encode(personal).len() <= MAX_PERSONAL_BYTES && personal.hash() == entry.order().personal_hash
+}

@@ -1,0 +1,66 @@
+//! What everything in Dexter is made of: orders, batches, headers, blocks, votes, certificates,
+//! the genesis, receipts; their canonical encoding, hashing, the two kinds of keys, and Merkle
+//! proofs. Pure: no clock, no socket, no file.
+//!
+//! The formats follow `docs/protocol.md` §2–§4; golden tests in `tests/golden.rs` pin their bytes.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub mod batch;
+pub mod block;
+pub mod encoding;
+pub mod fixed;
+pub mod genesis;
+pub mod members;
+pub mod merkle;
+pub mod message;
+pub mod order;
+pub mod receipt;
+pub mod signatures;
+pub mod simulated;
+pub mod text;
+pub mod units;
+pub mod vote;
+
+pub use batch::{Batch, BatchError, FullBatch, VerifiedBatch};
+pub use block::{Block, Equivocation, Header, SignedBlock, SignedHeader};
+pub use encoding::{DecodeError, decode, encode};
+pub use fixed::{
+    BatchId, BlockHash, ChainId, Digest, IdentityPublicKey, IdentitySignature, MemberId, OrderId,
+    PersonalHash, Seed, VotingPublicKey, VotingSignature,
+};
+pub use genesis::{Genesis, GenesisError, MemberCard, Preset, Timing};
+pub use members::{FaultModel, Member, MemberSet};
+pub use merkle::Frontier;
+pub use message::{FinalBlock, Message, Proposal, Status};
+pub use order::{Entry, Order, OrderError, PersonalPart, Voucher};
+pub use receipt::{Receipt, ReceiptError};
+pub use signatures::{BlsAndEd25519, IdentitySecret, Signatures, VotingSecret};
+pub use simulated::Simulated;
+pub use text::Text;
+pub use units::{
+    Amount, Currency, Epoch, Height, LogIndex, LogSize, MemberIndex, Micros, Monotonic, Now,
+    UnixMillis,
+};
+pub use vote::{Certificate, Vote, VoteKind};
+
+/// The version of every format in this crate, carried in headers, on the wire and on disk. A peer
+/// or a file of another version is refused in words.
+pub const FORMAT_VERSION: u16 = 1;
+
+/// Has this entry been recorded in the order log of a branch?
+///
+/// `store` answers for the final chain; the replica lays the certified and not yet final blocks
+/// over it.
+pub trait RecordedIds {
+    /// True when the order of this id is a leaf of the order log.
+    fn is_recorded(&self, id: &OrderId) -> bool;
+}

@@ -1,0 +1,190 @@
+//! Orders: the public part that is sealed, the personal part that travels beside it, and who
+//! vouches for it (`docs/protocol.md` §3).
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::{
+    encoding::{Domain, encode, hash, signing_bytes},
+    fixed::{ChainId, IdentityPublicKey, IdentitySignature, MemberId, OrderId, PersonalHash},
+    signatures::{IdentityCheck, IdentitySecret, Signatures},
+    text::Text,
+    units::{Amount, MAX_MINOR_UNITS, UnixMillis},
+};
+
+/// The longest receiver, in bytes of UTF-8.
+pub const MAX_RECEIVER_BYTES: usize = 256;
+/// The longest customer, in bytes of UTF-8.
+pub const MAX_CUSTOMER_BYTES: usize = 256;
+/// The longest details: with salt, customer and lengths a personal part stays within 4,096 bytes.
+pub const MAX_DETAILS_BYTES: usize = 3_800;
+/// The longest encoding of a personal part.
+pub const MAX_PERSONAL_BYTES: usize = 4_096;
+/// The longest encoding of an entry: what RFC-style logs can carry in a 16-bit length.
+pub const MAX_ENTRY_BYTES: usize = 65_535;
+
+/// The public part of an order. Never changed, never erased.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Order {
+    /// The shop or person the money goes to.
+    pub receiver: Text<MAX_RECEIVER_BYTES>,
+    /// How much.
+    pub amount: Amount,
+    /// When it was placed, as the one who took it says.
+    pub placed_at: UnixMillis,
+    /// Commits to customer and details without showing them.
+    pub personal_hash: PersonalHash,
+    /// Who answers for it.
+    pub voucher: Voucher,
+}
+
+/// Who vouches for an order.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Voucher {
+    /// The member at whose till it was taken; only that member's batches may carry it.
+    Till(MemberId),
+    /// A customer's (or another node's) own signature.
+    Key {
+        /// The customer's key.
+        key: IdentityPublicKey,
+        /// Its signature over the rest of the public part.
+        signature: IdentitySignature,
+    },
+}
+
+/// The personal part of an order: kept beside the chain, can be erased from final blocks.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct PersonalPart {
+    /// Random, so that the hash of a short text cannot be guessed back.
+    pub salt: [u8; 16],
+    /// Who bought.
+    pub customer: Text<MAX_CUSTOMER_BYTES>,
+    /// What was bought.
+    pub details: Text<MAX_DETAILS_BYTES>,
+}
+
+/// What a batch carries and the order log records. Membership changes will be another kind.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Entry {
+    /// An order.
+    Order(Order),
+}
+
+/// What is wrong with an order by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// The amount is beyond what an amount may be.
+    #[error("the amount is too large: at most {MAX_MINOR_UNITS} minor units are allowed")]
+    AmountTooLarge,
+    /// The customer's signature does not fit.
+    #[error("the customer's signature is not right for this order on this network")]
+    WrongSignature,
+    /// The personal part given does not match the hash in the public part.
+    #[error("customer, details and salt do not match the order's personal hash")]
+    PersonalMismatch,
+}
+
+/// The public part without the signature: what the id and a customer's signature are over.
+#[derive(BorshSerialize)]
+struct Unsigned<'a> {
+    receiver: &'a Text<MAX_RECEIVER_BYTES>,
+    amount: &'a Amount,
+    placed_at: UnixMillis,
+    personal_hash: &'a PersonalHash,
+    voucher: UnsignedVoucher<'a>,
+}
+#[derive(BorshSerialize)]
+enum UnsignedVoucher<'a> {
+    Till(&'a MemberId),
+    Key(&'a IdentityPublicKey),
+}
+
+impl Order {
+    fn unsigned(&self) -> Unsigned<'_> {
+        Unsigned {
+            receiver: &self.receiver,
+            amount: &self.amount,
+            placed_at: self.placed_at,
+            personal_hash: &self.personal_hash,
+            voucher: match &self.voucher {
+                Voucher::Till(member) => UnsignedVoucher::Till(member),
+                Voucher::Key { key, .. } => UnsignedVoucher::Key(key),
+            },
+        }
+    }
+
+    /// The order's id: SHA-256 over the public part without the signature.
+    pub fn id(&self) -> OrderId {
+        hash(Domain::Order, &self.unsigned())
+    }
+
+    /// The bytes a customer signs.
+    pub fn signing_bytes(&self, chain: &ChainId) -> Vec<u8> {
+        signing_bytes(Domain::Order, chain, &self.unsigned())
+    }
+
+    /// Puts a customer's key and signature in place of whatever vouched before.
+    pub fn sign(
+        mut self,
+        signatures: &dyn Signatures,
+        chain: &ChainId,
+        secret: &IdentitySecret,
+    ) -> Self {
+        let key = signatures.identity_public(secret);
+        self.voucher = Voucher::Key {
+            key,
+            signature: IdentitySignature::ZERO,
+        };
+        let signature = signatures.sign_identity(secret, &self.signing_bytes(chain));
+        self.voucher = Voucher::Key { key, signature };
+        self
+    }
+
+    /// The signature check this order needs; none where a member vouches.
+    pub fn check(&self, chain: &ChainId) -> Option<IdentityCheck> {
+        match &self.voucher {
+            Voucher::Till(_) => None,
+            Voucher::Key { key, signature } => Some(IdentityCheck {
+                key: *key,
+                message: self.signing_bytes(chain),
+                signature: *signature,
+            }),
+        }
+    }
+
+    /// Checks everything that needs no chain and no signature.
+    ///
+    /// # Errors
+    /// When the amount is out of bounds.
+    pub fn check_bounds(&self) -> Result<(), OrderError> {
+        if self.amount.minor_units > MAX_MINOR_UNITS {
+            return Err(OrderError::AmountTooLarge);
+        }
+        Ok(())
+    }
+}
+
+impl PersonalPart {
+    /// What the public part commits to.
+    pub fn hash(&self) -> PersonalHash {
+        hash(Domain::Personal, self)
+    }
+}
+
+impl Entry {
+    /// The entry's id.
+    pub fn id(&self) -> OrderId {
+        match self {
+            Self::Order(order) => order.id(),
+        }
+    }
+    /// The order, where it is one.
+    pub fn order(&self) -> &Order {
+        match self {
+            Self::Order(order) => order,
+        }
+    }
+    /// The entry's canonical encoding: the leaf of the order log.
+    pub fn leaf_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+}
