@@ -1,0 +1,182 @@
+//! Adding votes up to certificates.
+
+use std::collections::BTreeMap;
+
+use types::{
+    BlockHash, Certificate, ChainId, Epoch, Height, MemberIndex, MemberSet, Signatures, Vote,
+    VoteKind, VotingSignature,
+};
+
+/// What became of a vote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VoteOutcome {
+    /// Counted, not enough yet.
+    Counted,
+    /// Known already, or more than an honest voter sends.
+    Ignored,
+    /// A quorum: the certificate, and those whose shares were wrong.
+    Certificate(Certificate, Vec<MemberIndex>),
+    /// Shares were wrong and have been thrown out; not enough are left.
+    Spoiled(Vec<MemberIndex>),
+}
+
+#[derive(Debug, Default)]
+struct Votes {
+    shares: BTreeMap<MemberIndex, Share>,
+    certified: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    signature: VotingSignature,
+    verified: bool,
+}
+
+/// What a vote says; votes that say the same add up.
+type Key = (Height, Epoch, VoteKind, BlockHash);
+
+const fn key_of(vote: &Vote) -> Key {
+    (vote.height, vote.epoch, vote.kind, vote.block)
+}
+
+/// The votes of the heights not yet final. Shares are checked together once there are enough of
+/// them; one that spoils the aggregate is found by bisection and thrown out.
+#[derive(Debug, Default)]
+pub struct Tally {
+    votes: BTreeMap<Key, Votes>,
+}
+
+impl Tally {
+    /// With no votes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts a vote, which the caller took from its voter and nobody else, so that no member can spoil
+    /// a share in another's name. `own` says that it is this member's own, persisted one and needs no
+    /// check.
+    pub fn add(
+        &mut self,
+        signatures: &dyn Signatures,
+        chain: &ChainId,
+        members: &MemberSet,
+        vote: &Vote,
+        own: bool,
+    ) -> VoteOutcome {
+        let key = key_of(vote);
+        if self.hashes_of(vote) >= members.len() {
+            // An honest member votes at most once a proposer a height.
+            return VoteOutcome::Ignored;
+        }
+        let votes = self.votes.entry(key).or_default();
+        let share = Share {
+            signature: vote.signature,
+            verified: own,
+        };
+        if votes.shares.contains_key(&vote.voter) {
+            return VoteOutcome::Ignored;
+        }
+        votes.shares.insert(vote.voter, share);
+        if votes.certified || votes.shares.len() < members.quorum() {
+            return VoteOutcome::Counted;
+        }
+        Self::certify(votes, signatures, chain, members, vote)
+    }
+
+    fn certify(
+        votes: &mut Votes,
+        signatures: &dyn Signatures,
+        chain: &ChainId,
+        members: &MemberSet,
+        vote: &Vote,
+    ) -> VoteOutcome {
+        let message = vote.signing_bytes(chain);
+        let unverified: Vec<(MemberIndex, VotingSignature)> = votes
+            .shares
+            .iter()
+            .filter(|(_, share)| !share.verified)
+            .map(|(voter, share)| (*voter, share.signature))
+            .collect();
+        let mut wrong = Vec::new();
+        find_wrong(signatures, members, &message, &unverified, &mut wrong);
+        for voter in &wrong {
+            votes.shares.remove(voter);
+        }
+        for share in votes.shares.values_mut() {
+            share.verified = true;
+        }
+        if votes.shares.len() < members.quorum() {
+            return VoteOutcome::Spoiled(wrong);
+        }
+        let all: Vec<VotingSignature> =
+            votes.shares.values().map(|share| share.signature).collect();
+        let Some(signature) = signatures.aggregate(&all) else {
+            return VoteOutcome::Spoiled(wrong);
+        };
+        votes.certified = true;
+        let certificate = Certificate {
+            kind: vote.kind,
+            epoch: vote.epoch,
+            height: vote.height,
+            block: vote.block,
+            signers: votes.shares.keys().copied().collect(),
+            signature,
+        };
+        VoteOutcome::Certificate(certificate, wrong)
+    }
+
+    /// Different blocks a voter has voted for with this kind at this height.
+    fn hashes_of(&self, vote: &Vote) -> usize {
+        self.votes
+            .iter()
+            .filter(|((height, epoch, kind, _), votes)| {
+                (*height, *epoch, *kind) == (vote.height, vote.epoch, vote.kind)
+                    && votes.shares.contains_key(&vote.voter)
+            })
+            .count()
+    }
+
+    /// True when the voter's share for this is counted already.
+    pub fn has(&self, vote: &Vote) -> bool {
+        self.votes
+            .get(&key_of(vote))
+            .is_some_and(|votes| votes.shares.contains_key(&vote.voter))
+    }
+
+    /// Forgets everything at and below a height.
+    pub fn forget_to(&mut self, height: Height) {
+        self.votes.retain(|(of, ..), _| *of > height);
+    }
+}
+
+/// Checks the aggregate of all shares; where it is wrong, halves them until the wrong ones are found.
+fn find_wrong(
+    signatures: &dyn Signatures,
+    members: &MemberSet,
+    message: &[u8],
+    shares: &[(MemberIndex, VotingSignature)],
+    wrong: &mut Vec<MemberIndex>,
+) {
+    if shares.is_empty() {
+        return;
+    }
+    let keys: Option<Vec<_>> = shares
+        .iter()
+        .map(|(voter, _)| members.get(*voter).map(|member| member.voting_key))
+        .collect();
+    let parts: Vec<VotingSignature> = shares.iter().map(|(_, signature)| *signature).collect();
+    let right = match (keys, signatures.aggregate(&parts)) {
+        (Some(keys), Some(sum)) => signatures.verify_aggregate(&keys, message, &sum),
+        _ => false,
+    };
+    if right {
+        return;
+    }
+    if let [(voter, _)] = shares {
+        wrong.push(*voter);
+        return;
+    }
+    let (left, right) = shares.split_at(shares.len() / 2);
+    find_wrong(signatures, members, message, left, wrong);
+    find_wrong(signatures, members, message, right, wrong);
+}

@@ -1,0 +1,62 @@
+//! Executing a block: which entries become leaves of the order log.
+
+use std::collections::BTreeSet;
+
+use types::{Digest, Frontier, OrderId, RecordedIds, VerifiedBatch};
+
+/// What executing a list of batches yields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executed {
+    /// The order log's right edge afterwards: its size and root go into the header.
+    pub frontier: Frontier,
+    /// The entries that became leaves, in order.
+    pub recorded: Vec<Recorded>,
+    /// Merkle nodes completed by them, in the order of their positions.
+    pub nodes: Vec<Digest>,
+}
+
+/// An entry that became a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The entry's id.
+    pub id: OrderId,
+    /// The batch's place in the block.
+    pub batch: u32,
+    /// The entry's place in the batch.
+    pub entry: u32,
+}
+
+/// Executes batches in order on an order log. An entry recorded before, in the branch or in this very
+/// block, is skipped: no leaf, no effect (`docs/protocol.md` §3).
+pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedBatch]) -> Executed {
+    let mut frontier = before.clone();
+    let mut recorded = Vec::new();
+    let mut nodes = Vec::new();
+    let mut here = BTreeSet::new();
+    for (batch_place, batch) in (0_u32..).zip(batches) {
+        for (entry_place, (id, leaf)) in (0_u32..).zip(batch.entries()) {
+            if branch.is_recorded(id) || !here.insert(*id) {
+                continue;
+            }
+            nodes.extend(frontier.append(*leaf));
+            recorded.push(Recorded {
+                id: *id,
+                batch: batch_place,
+                entry: entry_place,
+            });
+        }
+    }
+    Executed {
+        frontier,
+        recorded,
+        nodes,
+    }
+}
+
+/// True when executing the batch on this branch would record at least one entry.
+pub fn would_record(branch: &dyn RecordedIds, batch: &VerifiedBatch) -> bool {
+    batch
+        .entries()
+        .iter()
+        .any(|(id, _)| !branch.is_recorded(id))
+}

@@ -1,0 +1,200 @@
+//! The pool: batches held and not yet in a final block.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use types::{BatchId, FullBatch, MemberId, OrderId, PersonalPart, VerifiedBatch};
+
+/// The pool's caps. They refuse unsolicited batches only, never one that a proposal names
+/// (`docs/protocol.md` §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// The most entries of one author, so that no member can fill the pool for the others.
+    pub author_orders: u64,
+    /// The most bytes of public encoding of one author.
+    pub author_bytes: u64,
+}
+
+impl Default for PoolLimits {
+    /// Some five blocks of the largest size for every author: enough to ride out a stall of several
+    /// heights, and with a hundred members still bounded by a few gigabytes.
+    fn default() -> Self {
+        Self {
+            author_orders: 100_000,
+            author_bytes: 40 * 1024 * 1024,
+        }
+    }
+}
+
+/// The author's share of the pool is full. Nobody's fault; trying again later helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the pool already holds {orders} orders of this member that are not final yet; try again in a moment"
+)]
+pub struct PoolRefusal {
+    /// Orders of the author in the pool.
+    pub orders: u64,
+}
+
+/// A batch in the pool.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The public part, checked.
+    pub batch: VerifiedBatch,
+    /// The personal parts; complete when every one is there and matches.
+    pub personal: Vec<Option<PersonalPart>>,
+    /// True when every personal part is there and matches.
+    pub complete: bool,
+    /// Rises with every arrival.
+    arrival: u64,
+}
+
+impl Held {
+    /// The batch as it travels.
+    pub fn full(&self) -> FullBatch {
+        FullBatch {
+            batch: self.batch.batch().clone(),
+            personal: self.personal.clone(),
+        }
+    }
+}
+
+/// Batches held and not yet in a final block, first come first served.
+#[derive(Debug, Default)]
+pub struct Pool {
+    limits: PoolLimits,
+    held: BTreeMap<BatchId, Held>,
+    by_arrival: BTreeSet<(u64, BatchId)>,
+    shares: BTreeMap<MemberId, Share>,
+    /// In how many batches an order is; one signed by a customer can be in several.
+    orders: BTreeMap<OrderId, u32>,
+    arrivals: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Share {
+    orders: u64,
+    bytes: u64,
+}
+
+impl Pool {
+    /// An empty pool.
+    pub fn new(limits: PoolLimits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// Whether an author's share has room for so many orders and bytes more.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub fn room_for(&self, author: &MemberId, orders: u64, bytes: u64) -> Result<(), PoolRefusal> {
+        let share = self.shares.get(author).copied().unwrap_or_default();
+        let too_many = share.orders.saturating_add(orders) > self.limits.author_orders;
+        let too_large = share.bytes.saturating_add(bytes) > self.limits.author_bytes;
+        if too_many || too_large {
+            Err(PoolRefusal {
+                orders: share.orders,
+            })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Puts a batch in, or completes the personal parts of one that is held. Returns true when
+    /// anything changed. The caller has judged `room_for` where the batch came unasked.
+    pub fn insert(
+        &mut self,
+        batch: VerifiedBatch,
+        personal: Vec<Option<PersonalPart>>,
+        complete: bool,
+    ) -> bool {
+        let id = batch.id();
+        if let Some(held) = self.held.get_mut(&id) {
+            let completes = complete && !held.complete;
+            if completes {
+                held.personal = personal;
+                held.complete = true;
+            }
+            return completes;
+        }
+        self.arrivals = self.arrivals.saturating_add(1);
+        let arrival = self.arrivals;
+        let share = self.shares.entry(batch.batch().author).or_default();
+        share.orders = share.orders.saturating_add(batch.len().into());
+        share.bytes = share.bytes.saturating_add(batch.bytes().into());
+        for (order, _) in batch.entries() {
+            let count = self.orders.entry(*order).or_default();
+            *count = count.saturating_add(1);
+        }
+        self.by_arrival.insert((arrival, id));
+        self.held.insert(
+            id,
+            Held {
+                batch,
+                personal,
+                complete,
+                arrival,
+            },
+        );
+        true
+    }
+
+    /// Takes a batch out.
+    pub fn remove(&mut self, id: &BatchId) -> Option<Held> {
+        let held = self.held.remove(id)?;
+        self.by_arrival.remove(&(held.arrival, *id));
+        for (order, _) in held.batch.entries() {
+            match self.orders.get_mut(order) {
+                Some(count) if *count > 1 => *count = count.saturating_sub(1),
+                _ => {
+                    self.orders.remove(order);
+                }
+            }
+        }
+        let author = held.batch.batch().author;
+        if let Some(share) = self.shares.get_mut(&author) {
+            share.orders = share.orders.saturating_sub(held.batch.len().into());
+            share.bytes = share.bytes.saturating_sub(held.batch.bytes().into());
+            if share.orders == 0 {
+                self.shares.remove(&author);
+            }
+        }
+        Some(held)
+    }
+
+    /// The batch of an id.
+    pub fn get(&self, id: &BatchId) -> Option<&Held> {
+        self.held.get(id)
+    }
+
+    /// True when some batch held carries the order.
+    pub fn has_order(&self, id: &OrderId) -> bool {
+        self.orders.contains_key(id)
+    }
+
+    /// All batches, in order of arrival.
+    pub fn iter(&self) -> impl Iterator<Item = &Held> {
+        self.by_arrival
+            .iter()
+            .filter_map(|(_, id)| self.held.get(id))
+    }
+
+    /// How many batches.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// How many orders, those in certified blocks included.
+    pub fn orders(&self) -> u64 {
+        self.shares
+            .values()
+            .fold(0, |sum, share| sum.saturating_add(share.orders))
+    }
+}

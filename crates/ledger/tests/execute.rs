@@ -1,0 +1,164 @@
+//! Executing blocks on the order log.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use ledger::{Recorded, execute, would_record};
+use proptest::prelude::*;
+use support::{batch, entry, order_id};
+use types::{
+    Digest, Frontier, OrderId, RecordedIds,
+    merkle::{self, Node},
+};
+
+/// Orders already recorded in a branch.
+#[derive(Default)]
+struct Branch(BTreeSet<OrderId>);
+
+impl RecordedIds for Branch {
+    fn is_recorded(&self, id: &OrderId) -> bool {
+        self.0.contains(id)
+    }
+}
+
+fn leaf(number: u64) -> Digest {
+    merkle::leaf_hash(&entry(number).leaf_bytes())
+}
+
+/// The nodes in the order of their positions after these leaves, by the definition of a
+/// position.
+fn nodes_of(leaves: &[Digest]) -> Vec<Digest> {
+    let mut placed = Vec::new();
+    for level in 0..u64::BITS {
+        let width = 1_usize << level;
+        if width > leaves.len() {
+            break;
+        }
+        for (index, subtree) in (0..).zip(leaves.chunks_exact(width)) {
+            let node = Node { level, index };
+            placed.push((node.position(), merkle::root(subtree)));
+        }
+    }
+    placed.sort();
+    let positions = placed.iter().map(|(position, _)| *position);
+    assert!(positions.eq(0..placed.len() as u64));
+    placed.into_iter().map(|(_, node)| node).collect()
+}
+
+fn leaves(numbers: &[u64]) -> Vec<Digest> {
+    numbers.iter().copied().map(leaf).collect()
+}
+
+#[test]
+fn every_new_order_is_a_leaf() {
+    let batches = [batch(1, 1, &[1, 2]), batch(2, 1, &[3])];
+    let executed = execute(&Frontier::new(), &Branch::default(), &batches);
+    let leaves = leaves(&[1, 2, 3]);
+    assert_eq!(executed.frontier.size().0, 3);
+    assert_eq!(executed.frontier.root(), merkle::root(&leaves));
+    assert_eq!(executed.nodes, nodes_of(&leaves));
+    let recorded = |order, batch, entry| Recorded {
+        id: order_id(order),
+        batch,
+        entry,
+    };
+    assert_eq!(
+        executed.recorded,
+        [recorded(1, 0, 0), recorded(2, 0, 1), recorded(3, 1, 0)]
+    );
+}
+
+#[test]
+fn duplicates_in_branch_block_and_batch_are_skipped() {
+    let branch = Branch([order_id(1), order_id(9)].into());
+    let batches = [batch(1, 1, &[1, 2, 2]), batch(2, 1, &[2, 3, 1, 4])];
+    let executed = execute(&Frontier::new(), &branch, &batches);
+    let recorded: Vec<_> = executed
+        .recorded
+        .iter()
+        .map(|one| (one.id, one.batch, one.entry))
+        .collect();
+    let expected = [
+        (order_id(2), 0, 1),
+        (order_id(3), 1, 1),
+        (order_id(4), 1, 3),
+    ];
+    assert_eq!(recorded, expected);
+    assert_eq!(executed.frontier.root(), merkle::root(&leaves(&[2, 3, 4])));
+}
+
+#[test]
+fn the_other_of_two_batches_with_one_order_stays_valid() {
+    let batches = [batch(1, 1, &[1]), batch(2, 1, &[1])];
+    let executed = execute(&Frontier::new(), &Branch::default(), &batches);
+    assert_eq!(executed.recorded.len(), 1);
+    assert_eq!(executed.recorded[0].batch, 0);
+}
+
+#[test]
+fn without_batches_nothing_changes() {
+    let before = execute(
+        &Frontier::new(),
+        &Branch::default(),
+        &[batch(1, 1, &[1, 2, 3])],
+    );
+    let after = execute(&before.frontier, &Branch::default(), &[]);
+    assert_eq!(after.frontier, before.frontier);
+    assert_eq!((after.recorded.len(), after.nodes.len()), (0, 0));
+}
+
+#[test]
+fn a_batch_records_something_unless_all_of_it_is_recorded() {
+    let branch = Branch([order_id(1), order_id(2)].into());
+    assert!(!would_record(&branch, &batch(1, 1, &[1, 2, 1])));
+    assert!(would_record(&branch, &batch(1, 1, &[1, 2, 3])));
+    assert!(would_record(&Branch::default(), &batch(1, 1, &[1])));
+}
+
+proptest! {
+    /// However orders are split into batches and blocks, and however often they come again, the
+    /// log is one tree of the distinct ones in the order in which they came first.
+    #[test]
+    fn any_split_into_blocks_yields_one_tree(
+        blocks in prop::collection::vec(
+            prop::collection::vec(prop::collection::vec(0..60_u64, 1..8), 0..4),
+            0..12,
+        ),
+    ) {
+        let (mut frontier, mut branch) = (Frontier::new(), Branch::default());
+        let (mut nodes, mut recorded, mut number) = (Vec::new(), Vec::new(), 0);
+        for block in &blocks {
+            let batches: Vec<_> = block
+                .iter()
+                .map(|orders| {
+                    number += 1;
+                    batch(1, number, orders)
+                })
+                .collect();
+            let before = merkle::nodes_before(frontier.size().0);
+            prop_assert_eq!(nodes.len() as u64, before);
+            let executed = execute(&frontier, &branch, &batches);
+            for one in &executed.recorded {
+                let (place, entry) = (one.batch as usize, one.entry as usize);
+                prop_assert_eq!(batches[place].entries()[entry].0, one.id);
+                prop_assert!(branch.0.insert(one.id));
+                recorded.push(one.id);
+            }
+            nodes.extend(executed.nodes);
+            frontier = executed.frontier;
+        }
+        let mut distinct = Vec::new();
+        for number in blocks.iter().flatten().flatten() {
+            if !distinct.contains(number) {
+                distinct.push(*number);
+            }
+        }
+        let leaves = leaves(&distinct);
+        prop_assert_eq!(frontier.size().0, leaves.len() as u64);
+        prop_assert_eq!(frontier.root(), merkle::root(&leaves));
+        prop_assert_eq!(nodes, nodes_of(&leaves));
+        let ids: Vec<_> = distinct.iter().copied().map(order_id).collect();
+        prop_assert_eq!(recorded, ids);
+    }
+}
