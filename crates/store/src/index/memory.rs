@@ -1,0 +1,82 @@
+//! The index in memory.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
+
+use super::{Change, Index, IndexError, Pair, Space};
+
+type Spaces = BTreeMap<Space, BTreeMap<Vec<u8>, Vec<u8>>>;
+
+/// An index in memory. Clones are handles to the same keys; [`MemoryIndex::copy`] keeps its state as
+/// it is now, which a test hands back as what a crash left.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryIndex {
+    spaces: Arc<RwLock<Spaces>>,
+}
+
+impl MemoryIndex {
+    /// Without keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A second index with the same keys.
+    pub fn copy(&self) -> Self {
+        Self {
+            spaces: Arc::new(RwLock::new(self.read().clone())),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Spaces> {
+        self.spaces.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index for MemoryIndex {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+        Ok(self
+            .read()
+            .get(&space)
+            .and_then(|keys| keys.get(key))
+            .cloned())
+    }
+
+    fn last_at_or_below(&self, space: Space, key: &[u8]) -> Result<Option<Pair>, IndexError> {
+        let spaces = self.read();
+        let last = spaces
+            .get(&space)
+            .and_then(|keys| keys.range(..=key.to_vec()).next_back());
+        Ok(last.map(|(key, value)| (key.clone(), value.clone())))
+    }
+
+    fn range(
+        &self,
+        space: Space,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Pair>, IndexError> {
+        let spaces = self.read();
+        let Some(keys) = spaces.get(&space).filter(|_| from <= to) else {
+            return Ok(Vec::new());
+        };
+        let pairs = keys.range(from.to_vec()..=to.to_vec()).take(limit);
+        Ok(pairs
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    fn write(&self, changes: Vec<Change>) -> Result<(), IndexError> {
+        let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+        for Change { space, key, value } in changes {
+            let keys = spaces.entry(space).or_default();
+            match value {
+                Some(value) => keys.insert(key, value),
+                None => keys.remove(&key),
+            };
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! The index: sorted keys and values in named spaces, written atomically, off the commit path.
+
+mod durable;
+mod memory;
+
+pub use durable::FjallIndex;
+pub use memory::MemoryIndex;
+
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// The index failed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the index failed: {reason}; stop the node and delete the folder \"index\" in its data folder: it is built again from the log"
+)]
+pub struct IndexError {
+    /// What the engine said.
+    pub reason: String,
+}
+
+/// The named spaces of keys; `docs/storage-format.md` tells what each holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Space {
+    /// The format, and the final head.
+    Meta,
+    /// Height to the block's place in the log.
+    Blocks,
+    /// Block hash to height.
+    Hashes,
+    /// Height to the place of its own finality certificate in the log.
+    Certificates,
+    /// Batch id to its place in the log and its block's height.
+    Batches,
+    /// First log index of a block to where its recorded entries are.
+    Entries,
+    /// First position of a run of Merkle nodes to their hashes.
+    Nodes,
+    /// Order id to log index.
+    Orders,
+    /// Hashed customer and log index.
+    Customers,
+    /// Hashed receiver and log index.
+    Receivers,
+    /// Idempotency key to the answer's place in the log and its time.
+    Answers,
+    /// Time and key of each answer, to find the old ones.
+    AnswerTimes,
+}
+
+impl Space {
+    /// Every space, in the order of its number.
+    pub const ALL: [Self; 12] = [
+        Self::Meta,
+        Self::Blocks,
+        Self::Hashes,
+        Self::Certificates,
+        Self::Batches,
+        Self::Entries,
+        Self::Nodes,
+        Self::Orders,
+        Self::Customers,
+        Self::Receivers,
+        Self::Answers,
+        Self::AnswerTimes,
+    ];
+
+    /// What it is called on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Blocks => "blocks",
+            Self::Hashes => "hashes",
+            Self::Certificates => "certificates",
+            Self::Batches => "batches",
+            Self::Entries => "entries",
+            Self::Nodes => "nodes",
+            Self::Orders => "orders",
+            Self::Customers => "customers",
+            Self::Receivers => "receivers",
+            Self::Answers => "answers",
+            Self::AnswerTimes => "answer-times",
+        }
+    }
+}
+
+/// One change of an atomic write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Where.
+    pub space: Space,
+    /// Which key.
+    pub key: Vec<u8>,
+    /// Its new value; `None` removes it.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// Sets a key.
+    pub fn put(space: Space, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        Self {
+            space,
+            key: key.into(),
+            value: Some(value.into()),
+        }
+    }
+    /// Removes a key.
+    pub fn remove(space: Space, key: impl Into<Vec<u8>>) -> Self {
+        Self {
+            space,
+            key: key.into(),
+            value: None,
+        }
+    }
+}
+
+/// Sorted keys and values. One thread writes; any thread reads.
+pub trait Index: Send + Sync {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError>;
+    /// The greatest key that is not above this one, and its value.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn last_at_or_below(&self, space: Space, key: &[u8]) -> Result<Option<Pair>, IndexError>;
+    /// The first `limit` keys from one to another, both included, and their values.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn range(
+        &self,
+        space: Space,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Pair>, IndexError>;
+    /// Makes all changes or none; no key twice. A crash may undo the last writes, never one before a
+    /// write that it leaves.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn write(&self, changes: Vec<Change>) -> Result<(), IndexError>;
+}

@@ -1,0 +1,173 @@
+//! The log's writing end.
+
+use std::sync::Arc;
+
+use types::ChainId;
+
+use crate::{
+    disk::Disk,
+    error::StoreError,
+    frame::{Fault, HEADER_BYTES, Position, check_header, header, mark},
+    record::Record,
+    scan::scan,
+};
+
+/// Appends to the last segment.
+pub(crate) struct Log {
+    disk: Arc<dyn Disk>,
+    chain: ChainId,
+    /// A segment this long is followed by another.
+    segment_bytes: u32,
+    end: Position,
+    synced: Position,
+    /// The next write begins with a mark.
+    mark_due: bool,
+}
+
+impl Log {
+    /// Opens the log: checks every header, makes durable what is there, visits the records from
+    /// `from` on, and cuts off what a crash left half written.
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        chain: &ChainId,
+        segment_bytes: u32,
+        from: Position,
+        durable: Position,
+        visit: &mut dyn FnMut(Position, Record) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
+        let last = prepare(&*disk, chain)?;
+        let sync = || {
+            disk.sync(last)
+                .map_err(|error| StoreError::io(format!("sync segment {last} of the log"), error))
+        };
+        // What is read now is believed and acted on, so it must be as durable as if just written.
+        sync()?;
+        let end = scan(&*disk, from, last, durable, visit)?;
+        let torn = |error| StoreError::io(format!("cut off the torn end at {end}"), error);
+        if disk.len(last).map_err(torn)? > u64::from(end.offset) {
+            disk.truncate(last, end.offset.into()).map_err(torn)?;
+            sync()?;
+        }
+        let mark_due = end.offset > HEADER_BYTES;
+        Ok(Self {
+            disk,
+            chain: *chain,
+            segment_bytes,
+            end,
+            synced: end,
+            mark_due,
+        })
+    }
+
+    /// Where the next record goes.
+    pub(crate) const fn end(&self) -> Position {
+        self.end
+    }
+    /// Everything before is durable.
+    pub(crate) const fn synced(&self) -> Position {
+        self.synced
+    }
+
+    /// Appends records, given as their frames, and returns where each begins.
+    pub(crate) fn append(&mut self, records: &[Vec<u8>]) -> Result<Vec<Position>, StoreError> {
+        let mut positions = Vec::with_capacity(records.len());
+        let mut buffer = Vec::new();
+        for record in records {
+            if self.end.offset as usize + buffer.len() >= self.segment_bytes as usize {
+                self.write(&mut buffer)?;
+                self.roll()?;
+            }
+            if self.mark_due {
+                buffer.extend_from_slice(&mark(self.end));
+                self.mark_due = false;
+            }
+            positions.push(self.end.after(buffer.len()));
+            buffer.extend_from_slice(record);
+        }
+        self.write(&mut buffer)?;
+        Ok(positions)
+    }
+
+    fn write(&mut self, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        if !buffer.is_empty() {
+            self.disk
+                .append(self.end.segment, buffer)
+                .map_err(|error| {
+                    StoreError::io(format!("write to the log at {}", self.end), error)
+                })?;
+            self.end = self.end.after(buffer.len());
+            buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Makes everything appended durable.
+    pub(crate) fn sync(&mut self) -> Result<(), StoreError> {
+        if self.synced < self.end {
+            self.disk.sync(self.end.segment).map_err(|error| {
+                StoreError::io(format!("sync the log up to {}", self.end), error)
+            })?;
+            self.synced = self.end;
+            self.mark_due = true;
+        }
+        Ok(())
+    }
+
+    /// Ends the segment and begins the next. A segment is whole and durable before another exists.
+    fn roll(&mut self) -> Result<(), StoreError> {
+        self.sync()?;
+        let segment = self.end.segment + 1;
+        begin_segment(&*self.disk, segment, &self.chain)?;
+        self.end = Position::start_of(segment);
+        self.synced = self.end;
+        self.mark_due = false;
+        Ok(())
+    }
+}
+
+fn begin_segment(disk: &dyn Disk, segment: u32, chain: &ChainId) -> Result<(), StoreError> {
+    disk.create(segment)
+        .and_then(|()| write_header(disk, segment, chain))
+        .map_err(|error| {
+            StoreError::io(
+                format!("begin {}", Position::start_of(segment).file()),
+                error,
+            )
+        })
+}
+
+fn write_header(disk: &dyn Disk, segment: u32, chain: &ChainId) -> std::io::Result<()> {
+    disk.append(segment, &header(segment, chain))?;
+    disk.sync(segment)
+}
+
+/// Checks the segments' numbers and headers, makes the first one where there is none, and writes
+/// the last one's header again where a crash cut it off. Returns the number of the last.
+fn prepare(disk: &dyn Disk, chain: &ChainId) -> Result<u32, StoreError> {
+    let segments = disk
+        .segments()
+        .map_err(|error| StoreError::io("list the files of the log", error))?;
+    let Some((last, _)) = segments.split_last() else {
+        begin_segment(disk, 0, chain)?;
+        return Ok(0);
+    };
+    for (expected, segment) in (0_u32..).zip(&segments) {
+        let place = Position {
+            segment: expected,
+            offset: 0,
+        };
+        if *segment != expected {
+            return Err(Fault::bad("the file is missing").at(place));
+        }
+        if check_header(disk, *segment, chain)? {
+            continue;
+        }
+        if segment != last {
+            return Err(Fault::bad("the header is missing").at(place));
+        }
+        disk.truncate(*segment, 0)
+            .and_then(|()| write_header(disk, *segment, chain))
+            .map_err(|error| StoreError::io(format!("begin {} again", place.file()), error))?;
+    }
+    Ok(*last)
+}

@@ -1,0 +1,111 @@
+//! What a member persists, and how each record becomes frames and comes back.
+
+use std::sync::Arc;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use types::{
+    Batch, Certificate, Digest, Equivocation, FullBatch, OrderId, PersonalPart, SignedBlock,
+    UnixMillis, Vote, decode, encode,
+};
+
+use crate::{
+    disk::Disk,
+    error::StoreError,
+    frame::{Fault, Kind, Position, put_frame, read_frame},
+};
+
+/// One thing a member persists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "records are few at a time and gone once written"
+)]
+pub enum Record {
+    /// A batch with the personal parts held.
+    Batch(FullBatch),
+    /// A block, this member's own or another's.
+    Block(SignedBlock),
+    /// A vote.
+    Vote(Vote),
+    /// A certificate.
+    Certificate(Certificate),
+    /// Proof that a proposer lied.
+    Evidence(Equivocation),
+    /// An answer given under an idempotency key.
+    Answer(Answer),
+}
+
+/// An answer given under an idempotency key, so that a repeated request gets it again.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Answer {
+    /// Digest of the key.
+    pub key: Digest,
+    /// Digest of the request's body.
+    pub body: Digest,
+    /// The orders that were taken.
+    pub orders: Vec<OrderId>,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// A record's frames, one after the other.
+///
+/// # Errors
+/// When the record is too large.
+pub(crate) fn to_frames(record: &Record) -> Result<Vec<u8>, StoreError> {
+    let mut frames = Vec::new();
+    match record {
+        Record::Batch(full) => {
+            put_frame(&mut frames, Kind::Batch, &encode(&*full.batch))?;
+            put_frame(&mut frames, Kind::Personal, &encode(&full.personal))?;
+        }
+        Record::Block(block) => put_frame(&mut frames, Kind::Block, &encode(block))?,
+        Record::Vote(vote) => put_frame(&mut frames, Kind::Vote, &encode(vote))?,
+        Record::Certificate(certificate) => {
+            put_frame(&mut frames, Kind::Certificate, &encode(certificate))?
+        }
+        Record::Evidence(evidence) => put_frame(&mut frames, Kind::Evidence, &encode(evidence))?,
+        Record::Answer(answer) => put_frame(&mut frames, Kind::Answer, &encode(answer))?,
+    }
+    Ok(frames)
+}
+
+/// Reads what stands at a position: a record, or `None` for a mark; and where the next begins.
+pub(crate) fn read_record(
+    disk: &dyn Disk,
+    position: Position,
+) -> Result<(Option<Record>, Position), Fault> {
+    let frame = read_frame(disk, position)?;
+    let payload = &frame.payload;
+    let record = match frame.kind {
+        Kind::Batch => {
+            let batch: Arc<Batch> = Arc::new(decoded(payload)?);
+            let second = read_frame(disk, frame.next)?;
+            if second.kind != Kind::Personal {
+                return Err(Fault::bad(
+                    "the batch is not followed by its personal parts",
+                ));
+            }
+            let personal: Vec<Option<PersonalPart>> = decoded(&second.payload)?;
+            return Ok((
+                Some(Record::Batch(FullBatch { batch, personal })),
+                second.next,
+            ));
+        }
+        Kind::Personal => return Err(Fault::bad("personal parts stand without their batch")),
+        Kind::Block => Record::Block(decoded(payload)?),
+        Kind::Vote => Record::Vote(decoded(payload)?),
+        Kind::Certificate => Record::Certificate(decoded(payload)?),
+        Kind::Evidence => Record::Evidence(decoded(payload)?),
+        Kind::Answer => Record::Answer(decoded(payload)?),
+        Kind::Mark if payload[..] == position.to_u64().to_le_bytes() => {
+            return Ok((None, frame.next));
+        }
+        Kind::Mark => return Err(Fault::bad("a mark stands where it was not written")),
+    };
+    Ok((Some(record), frame.next))
+}
+
+fn decoded<T: BorshDeserialize>(payload: &[u8]) -> Result<T, Fault> {
+    decode(payload).map_err(|error| Fault::bad(error.to_string()))
+}

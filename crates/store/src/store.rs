@@ -1,0 +1,351 @@
+//! The one writer.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::Path,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use types::{BatchId, ChainId, FullBatch, Height, VoteKind};
+
+use crate::{
+    answers::PendingAnswers,
+    disk::{Disk, FileDisk},
+    error::StoreError,
+    frame::Position,
+    index::{FjallIndex, Index, Space},
+    layout::{Head, check_format, read_head},
+    live::{LiveBatch, LiveHeights},
+    log::Log,
+    reader::Reader,
+    record::{Record, to_frames},
+    scan::Recovered,
+};
+
+/// A segment of the log this long is followed by another: large enough that a new one is rare,
+/// small enough to copy, and far below the 4 GiB that a place within a segment can name.
+pub const SEGMENT_BYTES: u32 = 256 * 1024 * 1024;
+/// How long answers under an idempotency key are kept.
+pub const ANSWERS_KEPT_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+/// Everything persisted up to a sequence number is on disk. Made only by [`Store::sync`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitReceipt {
+    sequence: u64,
+}
+
+impl CommitReceipt {
+    /// The number of the last append that it covers; 0 when there was none.
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
+/// What the writer and the readers share.
+pub(crate) struct Shared {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) index: Arc<dyn Index>,
+    published: RwLock<Published>,
+    poisoned: AtomicBool,
+    /// Held as long as anything uses the folder. Last, so that it is released last.
+    _lock: Option<File>,
+}
+
+/// What readers may see.
+#[derive(Default)]
+pub(crate) struct Published {
+    pub(crate) head: Option<Head>,
+    pub(crate) live: BTreeMap<BatchId, LiveBatch>,
+}
+
+impl Shared {
+    pub(crate) fn published(&self) -> RwLockReadGuard<'_, Published> {
+        self.published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+    pub(crate) fn publish(&self) -> RwLockWriteGuard<'_, Published> {
+        self.published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::SeqCst);
+    }
+    fn check(&self) -> Result<(), StoreError> {
+        if self.poisoned.load(Ordering::SeqCst) {
+            Err(StoreError::Poisoned)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A member's disk, held by the one thread that writes.
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) log: Log,
+    pub(crate) heights: LiveHeights,
+    pub(crate) answers: PendingAnswers,
+    sequence: u64,
+}
+
+impl Store {
+    /// Opens the store in a data folder, made if it does not exist: `lock`, `log/` and `index/`. An
+    /// index that is missing or damaged is built again.
+    ///
+    /// # Errors
+    /// When another node uses the folder, it belongs to another network or version, it is damaged, or
+    /// the disk fails.
+    pub fn open(folder: &Path, chain: &ChainId) -> Result<(Self, Recovered), StoreError> {
+        let failed = |doing: &str| {
+            let doing = format!("{doing} {}", folder.display());
+            move |error| StoreError::io(doing, error)
+        };
+        fs::create_dir_all(folder).map_err(failed("make the data folder"))?;
+        let lock = lock(folder)?;
+        let disk = FileDisk::open(&folder.join("log")).map_err(failed("open the log in"))?;
+        let index_folder = folder.join("index");
+        let opened = FjallIndex::open(&index_folder)
+            .map_err(StoreError::from)
+            .and_then(|index| {
+                check_format(&index, chain)?;
+                Ok(index)
+            });
+        let index = match opened {
+            Ok(index) => index,
+            Err(_) => {
+                fs::remove_dir_all(&index_folder).map_err(failed("remove the damaged index in"))?;
+                FjallIndex::open(&index_folder)?
+            }
+        };
+        Self::open_with(
+            Arc::new(disk),
+            Arc::new(index),
+            chain,
+            SEGMENT_BYTES,
+            Some(lock),
+        )
+    }
+
+    /// Opens the store on a given disk and index, with segments of a given length.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; also when the index belongs to another network.
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        index: Arc<dyn Index>,
+        chain: &ChainId,
+        segment_bytes: u32,
+    ) -> Result<(Self, Recovered), StoreError> {
+        Self::open_with(disk, index, chain, segment_bytes, None)
+    }
+
+    fn open_with(
+        disk: Arc<dyn Disk>,
+        index: Arc<dyn Index>,
+        chain: &ChainId,
+        segment_bytes: u32,
+        lock: Option<File>,
+    ) -> Result<(Self, Recovered), StoreError> {
+        assert!(
+            segment_bytes <= SEGMENT_BYTES,
+            "a segment is at most {SEGMENT_BYTES} bytes"
+        );
+        check_format(&*index, chain)?;
+        let head = read_head(&*index)?;
+        let start = Position::start_of(0);
+        let (from, durable) = head.map_or((start, start), |head| {
+            (
+                Position::from_u64(head.scan_from),
+                Position::from_u64(head.durable),
+            )
+        });
+        let shared = Arc::new(Shared {
+            disk: Arc::clone(&disk),
+            index,
+            published: RwLock::new(Published {
+                head,
+                live: BTreeMap::new(),
+            }),
+            poisoned: AtomicBool::new(false),
+            _lock: lock,
+        });
+        let mut heights = LiveHeights::default();
+        let mut answers = PendingAnswers::default();
+        let log = Log::open(
+            Arc::clone(&disk),
+            chain,
+            segment_bytes,
+            from,
+            durable,
+            &mut |position, record| {
+                track(&shared, &mut heights, &mut answers, &record, position)?;
+                if answers.is_full() {
+                    answers.write(&*shared.index)
+                } else {
+                    Ok(())
+                }
+            },
+        )?;
+        answers.write(&*shared.index)?;
+        let recovered = Recovered::new(disk, from, log.end());
+        Ok((
+            Self {
+                shared,
+                log,
+                heights,
+                answers,
+                sequence: 0,
+            },
+            recovered,
+        ))
+    }
+
+    /// Hands records to the system in the order given. They are persisted when a later
+    /// [`Store::sync`] returns a receipt for `sequence`, which never falls from call to call.
+    ///
+    /// # Errors
+    /// When a record is too large (then nothing is written), or the disk fails (then the store takes
+    /// no more writes).
+    pub fn append(&mut self, records: &[Record], sequence: u64) -> Result<(), StoreError> {
+        self.shared.check()?;
+        assert!(
+            sequence >= self.sequence,
+            "sequence {sequence} after {}",
+            self.sequence
+        );
+        let frames = records
+            .iter()
+            .map(to_frames)
+            .collect::<Result<Vec<_>, _>>()?;
+        let appended = self.log.append(&frames);
+        let positions = self.or_poison(appended)?;
+        for (record, position) in records.iter().zip(positions) {
+            let tracked = track(
+                &self.shared,
+                &mut self.heights,
+                &mut self.answers,
+                record,
+                position,
+            );
+            self.or_poison(tracked)?;
+        }
+        self.sequence = sequence;
+        Ok(())
+    }
+
+    /// Makes everything appended so far durable. Costs nothing when it already is.
+    ///
+    /// # Errors
+    /// When the disk fails; the store then takes no more writes.
+    pub fn sync(&mut self) -> Result<CommitReceipt, StoreError> {
+        self.shared.check()?;
+        let synced = self.log.sync();
+        self.or_poison(synced)?;
+        // Only now: were they in the index before, a crash could leave an answer about orders that
+        // were never persisted.
+        let written = self.answers.write(&*self.shared.index);
+        self.or_poison(written)?;
+        Ok(CommitReceipt {
+            sequence: self.sequence,
+        })
+    }
+
+    /// Drops batches that will be in no block, so that a restart need not read them again. Batches
+    /// that are not live are passed over; one that comes up again after all is appended again.
+    pub fn forget_batches(&mut self, batches: &[BatchId]) {
+        let mut published = self.shared.publish();
+        for batch in batches {
+            published.live.remove(batch);
+        }
+    }
+
+    /// A reader of final things, for any thread.
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.shared))
+    }
+
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.shared.check()
+    }
+
+    pub(crate) fn or_poison<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if result.is_err() {
+            self.shared.poison();
+        }
+        result
+    }
+}
+
+/// Notes where a record is, as far as it is still needed.
+fn track(
+    shared: &Shared,
+    heights: &mut LiveHeights,
+    answers: &mut PendingAnswers,
+    record: &Record,
+    position: Position,
+) -> Result<(), StoreError> {
+    let final_height = shared
+        .published()
+        .head
+        .map_or(Height::GENESIS, |head| head.height);
+    match record {
+        Record::Batch(full) => return track_batch(shared, full, position),
+        Record::Answer(answer) => answers.push(answer, position),
+        Record::Block(block) if block.header().height > final_height => {
+            heights.note_block(block.header().height, block.hash(), position);
+        }
+        Record::Vote(vote) if vote.height > final_height => heights.note(vote.height, position),
+        Record::Certificate(certificate) if certificate.height > final_height => {
+            match certificate.kind {
+                VoteKind::Certify => heights.note(certificate.height, position),
+                VoteKind::Finalize => {
+                    heights.note_finality(certificate.height, certificate.block, position)
+                }
+            }
+        }
+        Record::Evidence(evidence) if evidence.first.header.height > final_height => {
+            heights.note(evidence.first.header.height, position);
+        }
+        Record::Block(_) | Record::Vote(_) | Record::Certificate(_) | Record::Evidence(_) => {}
+    }
+    Ok(())
+}
+
+fn track_batch(shared: &Shared, full: &FullBatch, position: Position) -> Result<(), StoreError> {
+    let id = full.batch.id();
+    if shared.index.get(Space::Batches, id.as_ref())?.is_some() {
+        return Ok(());
+    }
+    let mut published = shared.publish();
+    let live = published.live.entry(id).or_insert(LiveBatch {
+        first: position,
+        latest: position,
+    });
+    live.latest = position;
+    Ok(())
+}
+
+/// Takes the folder for this process, until the file returned is closed.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join("lock");
+    let failed = |error| StoreError::io(format!("lock {}", path.display()), error);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse {
+            folder: folder.to_path_buf(),
+        }),
+        Err(fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
