@@ -1,0 +1,345 @@
+//! Proposing, receiving and validating blocks (`docs/protocol.md` §5 rule 1, §6).
+
+use consensus::{Candidate, check_header};
+use ledger::{choose, execute, fits};
+use store::Record;
+use types::{
+    Block, BlockHash, Epoch, FORMAT_VERSION, Header, Height, IdentityPublicKey, Message, Monotonic,
+    Proposal, SignedBlock, VerifiedBatch, block::batches_root, genesis::next_seed,
+};
+
+use crate::{
+    branch::Branch,
+    output::To,
+    replica::{HEIGHT_WINDOW, MAX_AHEAD_MILLIS, Replica},
+    tree::{Node, State, Valid},
+};
+
+/// Two blocks prove a proposer's lie; more are not kept unless certified (§5, rule 3).
+const MOST_BLOCKS_OF_A_PROPOSER: usize = 2;
+
+impl Replica {
+    /// Rule 1: builds on the entry block.
+    pub(crate) fn propose(&mut self, height: Height, parent_hash: BlockHash) {
+        let most = self.genesis.max_block_orders as usize;
+        let eligible = self.eligible_batches(most);
+        let batches = choose(self.limits, &eligible);
+        let (Some(me), Some(draw)) = (self.me, self.consensus.own_draw().copied()) else {
+            return;
+        };
+        let Some((parent, frontier)) = self.tree.as_parent(&parent_hash) else {
+            return;
+        };
+        let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &parent_hash);
+        let executed = execute(frontier, &branch, &batches);
+        let ids: Vec<_> = batches.iter().map(VerifiedBatch::id).collect();
+        let header = Header {
+            version: FORMAT_VERSION,
+            chain: self.chain,
+            epoch: Epoch(0),
+            height,
+            parent: parent_hash,
+            timestamp: self.now.wall.max(parent.timestamp.plus_millis(1)),
+            proposer: me,
+            ticket: draw.ticket,
+            batches_root: batches_root(&ids),
+            log_size: executed.frontier.size(),
+            log_root: executed.frontier.root(),
+        };
+        let block = SignedBlock::sign(
+            &*self.signatures,
+            &self.identity,
+            Block {
+                header,
+                batches: ids,
+            },
+        );
+        let hash = block.hash();
+        self.consensus.proposed(height);
+        self.consensus.header(&block.signed_header());
+        self.out.persist.push(Record::Block(block.clone()));
+        let parent_certificate = self
+            .tree
+            .certificate(&parent_hash)
+            .or(self.head_certificate.as_ref())
+            .cloned();
+        self.send(
+            To::All,
+            Message::Proposal(Box::new(Proposal {
+                block: block.clone(),
+                parent_certificate,
+            })),
+        );
+        self.tree.insert(Node {
+            block,
+            hash,
+            source: None,
+            state: State::Waiting,
+            persisted: true,
+            sealed: false,
+            known_final: false,
+        });
+        self.validate(hash);
+    }
+
+    /// A block from a peer, with its parent's certificate.
+    pub(crate) fn proposal(&mut self, from: IdentityPublicKey, proposal: Proposal) {
+        let Proposal {
+            block,
+            parent_certificate,
+        } = proposal;
+        let header = block.header();
+        let height = header.height;
+        if height <= self.tree.head.parent.height {
+            self.send_status(To::Peer(from));
+            return;
+        }
+        self.answer_needless(from, &block);
+        if let Some(certificate) = parent_certificate {
+            self.certificate(Some(from), certificate);
+        }
+        if height.above(self.consensus.height()) > HEIGHT_WINDOW || header.epoch != Epoch(0) {
+            return;
+        }
+        self.block(from, block);
+    }
+
+    /// Without work a member sleeps, and tells the proposer of an empty block on a final parent that
+    /// there is nothing left to do (§5, Work).
+    fn answer_needless(&mut self, from: IdentityPublicKey, block: &SignedBlock) {
+        let needless = block.block.batches.is_empty()
+            && block.header().parent == self.tree.head.parent.hash
+            && self.consensus.clock().is_none();
+        if needless && let Some(certificate) = self.head_certificate.clone() {
+            self.send(To::Peer(from), Message::Certificate(certificate));
+        }
+    }
+
+    fn block(&mut self, from: IdentityPublicKey, block: SignedBlock) {
+        let hash = block.hash();
+        if let Some(node) = self.tree.get_mut(&hash) {
+            node.source = Some(from);
+            self.validate(hash);
+            return;
+        }
+        let (height, proposer) = (block.header().height, block.header().proposer);
+        let key = self.identity_of(proposer);
+        if !key.is_some_and(|key| block.signed_header().is_signed_by(&*self.signatures, &key)) {
+            self.fault(from, "it sent a block that its proposer did not sign");
+            return;
+        }
+        if let Some(evidence) = self.consensus.header(&block.signed_header()) {
+            self.disqualified(evidence);
+        }
+        let certified = self.tree.certificate(&hash).is_some();
+        if !certified && self.tree.uncertified_of(height, proposer) >= MOST_BLOCKS_OF_A_PROPOSER {
+            return;
+        }
+        self.tree.insert(Node {
+            block,
+            hash,
+            source: Some(from),
+            state: State::Waiting,
+            persisted: false,
+            sealed: false,
+            known_final: false,
+        });
+        self.validate(hash);
+    }
+
+    /// Validates a waiting block if all it needs is here, asks for what is missing otherwise, and goes
+    /// on with its children.
+    pub(crate) fn validate(&mut self, hash: BlockHash) {
+        let mut waiting = vec![hash];
+        while let Some(hash) = waiting.pop() {
+            if !self.tree.get(&hash).is_some_and(Node::is_waiting) {
+                continue;
+            }
+            match self.judge(&hash) {
+                Verdict::Missing => continue,
+                Verdict::Invalid(reason) => self.refuse(&hash, reason),
+                Verdict::Valid(valid) => {
+                    self.accept(&hash, valid);
+                    waiting.extend(self.tree.children(&hash));
+                }
+            }
+        }
+        self.try_finalize();
+    }
+
+    fn judge(&mut self, hash: &BlockHash) -> Verdict {
+        let Some(node) = self.tree.get(hash) else {
+            return Verdict::Missing;
+        };
+        let (header, list, source) = (
+            node.block.header().clone(),
+            node.block.block.batches.clone(),
+            node.source,
+        );
+        let parent_hash = header.parent;
+        if !self.tree.is_certified(&parent_hash) || self.tree.as_parent(&parent_hash).is_none() {
+            if let Some(source) = source
+                && header.height.previous() > self.tree.head.parent.height
+            {
+                self.fetch_block(source, header.height.previous(), parent_hash);
+            }
+            return Verdict::Missing;
+        }
+        let Some((parent, frontier)) = self.tree.as_parent(&parent_hash) else {
+            return Verdict::Missing;
+        };
+        let frontier = frontier.clone();
+        if let Err(error) = check_header(
+            &*self.signatures,
+            &self.chain,
+            &self.members,
+            &parent,
+            &header,
+        ) {
+            return Verdict::Invalid(error.to_string());
+        }
+        let missing: Vec<_> = list
+            .iter()
+            .filter(|id| self.pool.get(id).is_none())
+            .copied()
+            .collect();
+        let mut sealed_before = false;
+        for id in &missing {
+            let is_final = self.reader.is_final_batch(id);
+            sealed_before |= self.read(is_final).unwrap_or(false);
+            sealed_before |= self
+                .unindexed
+                .iter()
+                .any(|block| block.batches.contains(id));
+        }
+        let ancestors = self.tree.batches_on(&parent_hash);
+        if sealed_before || list.iter().any(|id| ancestors.contains(id)) {
+            return Verdict::Invalid("a batch in it was sealed before".to_owned());
+        }
+        if !missing.is_empty() {
+            if let Some(source) = source {
+                self.fetch_batches(source, hash, missing);
+            }
+            return Verdict::Missing;
+        }
+        let batches: Vec<VerifiedBatch> = list
+            .iter()
+            .filter_map(|id| self.pool.get(id))
+            .map(|held| held.batch.clone())
+            .collect();
+        if !fits(self.limits, &batches) {
+            return Verdict::Invalid("it seals more than the network's limits allow".to_owned());
+        }
+        let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &parent_hash);
+        let executed = execute(&frontier, &branch, &batches);
+        if executed.frontier.size() != header.log_size
+            || executed.frontier.root() != header.log_root
+        {
+            return Verdict::Invalid(
+                "the order log it commits to is not what its orders yield".to_owned(),
+            );
+        }
+        let (timing, members) = (&self.genesis.timing, self.members.len());
+        Verdict::Valid(Box::new(Valid {
+            ids: executed
+                .recorded
+                .iter()
+                .map(|recorded| recorded.id)
+                .collect(),
+            executed,
+            log_size_before: frontier.size(),
+            seed: next_seed(&parent.seed, &header.ticket),
+            draw: consensus::draw_of(header.ticket, header.proposer, timing, members),
+            batches,
+            since: self.now.monotonic,
+        }))
+    }
+
+    fn refuse(&mut self, hash: &BlockHash, reason: String) {
+        let certified = self.tree.is_certified(hash);
+        let Some(node) = self.tree.get_mut(hash) else {
+            return;
+        };
+        let (height, source) = (node.height(), node.source);
+        node.state = State::Invalid(reason.clone());
+        if certified {
+            self.out.fatal.get_or_insert(format!(
+                "block {height} ({hash}) is certified by a quorum but invalid here: {reason}. Either this node's data or \
+                 program is damaged, or more members lie than the network tolerates. The node stops so as not to make it \
+                 worse; compare `dexter status` with the other shops before starting it again",
+            ));
+        } else if let Some(source) = source {
+            self.fault(
+                source,
+                format!("it sent an invalid block of height {height}: {reason}"),
+            );
+        }
+    }
+
+    fn accept(&mut self, hash: &BlockHash, valid: Box<Valid>) {
+        let Some(node) = self.tree.get_mut(hash) else {
+            return;
+        };
+        let height = node.height();
+        let candidate = Candidate {
+            block: *hash,
+            rank: valid.draw.rank,
+            wait: valid.draw.wait,
+            votable: false,
+            empty: node.block.block.batches.is_empty(),
+        };
+        node.state = State::Valid(valid);
+        if !node.known_final {
+            self.consensus.valid(height, candidate);
+            if self.tree.certificate(hash).is_some() {
+                self.seal(hash);
+            }
+        }
+    }
+
+    /// Marks the valid blocks of the present height votable once every personal part is here and the
+    /// timestamp is not too far ahead. Returns when the next timestamp will be near enough.
+    pub(crate) fn refresh_votable(&mut self) -> Option<Monotonic> {
+        let height = self.consensus.height();
+        let latest = self.now.wall.plus_millis(MAX_AHEAD_MILLIS);
+        let mut wake: Option<Monotonic> = None;
+        let mut votable = Vec::new();
+        for node in self.tree.iter().filter(|node| node.height() == height) {
+            let Some(valid) = node.valid() else { continue };
+            let whole = valid
+                .batches
+                .iter()
+                .all(|batch| self.pool.get(&batch.id()).is_some_and(|held| held.complete));
+            let timestamp = node.block.header().timestamp;
+            if timestamp > latest {
+                let ahead = types::Micros::from_millis(timestamp.0.saturating_sub(latest.0));
+                let due = self.now.monotonic.plus(ahead);
+                wake = Some(wake.map_or(due, |other| other.min(due)));
+            } else if whole {
+                votable.push(Candidate {
+                    block: node.hash,
+                    rank: valid.draw.rank,
+                    wait: valid.draw.wait,
+                    votable: true,
+                    empty: node.block.block.batches.is_empty(),
+                });
+            }
+        }
+        for candidate in votable {
+            self.consensus.valid(height, candidate);
+        }
+        wake
+    }
+}
+
+enum Verdict {
+    Missing,
+    Invalid(String),
+    Valid(Box<Valid>),
+}
+
+impl Node {
+    pub(crate) const fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting)
+    }
+}

@@ -1,0 +1,48 @@
+//! What a branch has recorded: the blocks above the final head, and the final ones not yet indexed,
+//! laid over the store.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use store::Reader;
+use types::{BatchId, BlockHash, Height, OrderId, RecordedIds};
+
+use crate::tree::Tree;
+
+/// A final block that the store's index may not hold yet.
+#[derive(Debug)]
+pub(crate) struct Unindexed {
+    pub(crate) height: Height,
+    pub(crate) ids: BTreeSet<OrderId>,
+    pub(crate) batches: BTreeSet<BatchId>,
+}
+
+/// The entries recorded by a block, its ancestors and the final chain.
+pub(crate) struct Branch<'a> {
+    above: Vec<&'a BTreeSet<OrderId>>,
+    reader: &'a Reader,
+}
+
+impl<'a> Branch<'a> {
+    /// The branch that ends in `tip`, a valid block or the final head.
+    pub(crate) fn new(
+        tree: &'a Tree,
+        unindexed: &'a VecDeque<Unindexed>,
+        reader: &'a Reader,
+        tip: &BlockHash,
+    ) -> Self {
+        let path = tree.path(tip).unwrap_or_default();
+        let above = path
+            .iter()
+            .filter_map(|hash| Some(&tree.get(hash)?.valid()?.ids));
+        let above = above
+            .chain(unindexed.iter().map(|block| &block.ids))
+            .collect();
+        Self { above, reader }
+    }
+}
+
+impl RecordedIds for Branch<'_> {
+    fn is_recorded(&self, id: &OrderId) -> bool {
+        self.above.iter().any(|ids| ids.contains(id)) || self.reader.is_recorded(id)
+    }
+}

@@ -1,0 +1,237 @@
+//! Checking a message by itself, signatures in bulk, outside of `step`: it needs the genesis and
+//! nothing else, so it can run on any thread.
+
+use std::sync::Arc;
+
+use types::{
+    BatchError, BatchId, Block, BlockHash, Certificate, ChainId, Equivocation, FullBatch, Genesis,
+    Header, Height, MemberSet, Message, PersonalPart, Proposal, Signatures, SignedBlock, Status,
+    VerifiedBatch, Vote, batch, block::batches_root, message,
+};
+
+/// What is wrong with a message: its sender's fault, unless a batch it passes on is bad by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A batch is invalid.
+    #[error("it sent an invalid batch: {0}")]
+    Batch(#[from] BatchError),
+    /// Personal parts that do not belong to the batch.
+    #[error("it sent customers or details that are not those the orders commit to")]
+    Personal,
+    /// A block's list of batches is not the one its header commits to, or names one twice.
+    #[error("it sent a block whose list of batches is not the one its header commits to")]
+    BatchList,
+    /// Something about a network other than ours.
+    #[error("it sent something of another network")]
+    OtherNetwork,
+    /// More than a message may ask for or carry.
+    #[error("it asked for or sent more than one message may carry")]
+    TooMuch,
+    /// Final blocks that do not hang together.
+    #[error("it sent final blocks that do not follow from each other")]
+    Unlinked,
+    /// Evidence that proves nothing.
+    #[error("it sent evidence that proves nothing")]
+    Evidence,
+}
+
+/// A batch and its personal parts, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckedBatch {
+    pub(crate) batch: VerifiedBatch,
+    pub(crate) personal: Vec<Option<PersonalPart>>,
+    /// Every personal part is there.
+    pub(crate) complete: bool,
+}
+
+/// A final block whose list of batches fits its header, with those batches that came along, checked.
+#[derive(Debug, Clone)]
+pub struct CheckedFinalBlock {
+    pub(crate) block: SignedBlock,
+    pub(crate) batches: Vec<CheckedBatch>,
+}
+
+/// A message whose parts that need no chain have been checked. Made only by [`check`].
+#[derive(Debug, Clone)]
+pub struct CheckedMessage(pub(crate) Checked);
+
+#[derive(Debug, Clone)]
+pub(crate) enum Checked {
+    Status(Status),
+    Batch(Box<CheckedBatch>),
+    Proposal(Box<Proposal>),
+    Vote(Vote),
+    Certificate(Certificate),
+    Evidence(Box<Equivocation>),
+    FetchBlock(Height, BlockHash),
+    FetchBatches(Vec<BatchId>),
+    FetchFinal(Height),
+    FinalBlocks(Vec<CheckedFinalBlock>, Certificate, bool),
+}
+
+/// Checks what needs no chain. Votes and certificates are checked in `step`, where enough of them
+/// have come together.
+///
+/// # Errors
+/// What is wrong, in words about the sender.
+pub fn check(
+    signatures: &dyn Signatures,
+    genesis: &Genesis,
+    chain: &ChainId,
+    members: &MemberSet,
+    message: Message,
+) -> Result<CheckedMessage, Fault> {
+    let batch = |full: FullBatch| check_batch(signatures, genesis, chain, members, full);
+    let checked = match message {
+        Message::Status(status) => Checked::Status(status),
+        Message::Batch(full) => Checked::Batch(Box::new(batch(full)?)),
+        Message::Proposal(proposal) => {
+            check_block(chain, &proposal.block.block)?;
+            Checked::Proposal(proposal)
+        }
+        Message::Vote(vote) => Checked::Vote(vote),
+        Message::Certificate(certificate) => Checked::Certificate(certificate),
+        Message::Evidence(evidence) => {
+            let header = &evidence.first.header;
+            let key = members
+                .get(header.proposer)
+                .map(|member| member.identity_key);
+            let proves = header.chain == *chain
+                && key.is_some_and(|key| evidence.is_proof_against(signatures, &key));
+            if !proves {
+                return Err(Fault::Evidence);
+            }
+            Checked::Evidence(evidence)
+        }
+        Message::FetchBlock { height, block } => Checked::FetchBlock(height, block),
+        Message::FetchBatches(wanted) => {
+            if wanted.len() > message::MAX_FETCHED_BATCHES {
+                return Err(Fault::TooMuch);
+            }
+            Checked::FetchBatches(wanted)
+        }
+        Message::FetchFinal { from } => Checked::FetchFinal(from),
+        Message::FinalBlocks {
+            blocks,
+            headers,
+            certificate,
+        } => {
+            let of_last_block = headers.is_empty();
+            check_run(chain, &blocks, &headers, &certificate)?;
+            if !certificate.verify(signatures, chain, members) {
+                return Err(Fault::Unlinked);
+            }
+            let blocks = blocks
+                .into_iter()
+                .map(|block| {
+                    let batches = block
+                        .batches
+                        .into_iter()
+                        .map(batch)
+                        .collect::<Result<_, _>>()?;
+                    Ok(CheckedFinalBlock {
+                        block: block.block,
+                        batches,
+                    })
+                })
+                .collect::<Result<_, Fault>>()?;
+            Checked::FinalBlocks(blocks, certificate, of_last_block)
+        }
+    };
+    Ok(CheckedMessage(checked))
+}
+
+fn check_batch(
+    signatures: &dyn Signatures,
+    genesis: &Genesis,
+    chain: &ChainId,
+    members: &MemberSet,
+    full: FullBatch,
+) -> Result<CheckedBatch, Fault> {
+    let FullBatch { batch, personal } = full;
+    let author = members
+        .by_id(&batch.author)
+        .ok_or(BatchError::UnknownAuthor(batch.author))?;
+    let verified = batch.verify(
+        signatures,
+        chain,
+        &author.identity_key,
+        genesis.batch_limits(),
+    )?;
+    let entries = &verified.batch().entries;
+    let match_where_there = personal.len() == entries.len()
+        && entries.iter().zip(&personal).all(|(entry, part)| {
+            part.as_ref()
+                .is_none_or(|part| batch::personal_part_matches(entry, part))
+        });
+    if !match_where_there {
+        return Err(Fault::Personal);
+    }
+    let complete = personal.iter().all(Option::is_some);
+    Ok(CheckedBatch {
+        batch: verified,
+        personal,
+        complete,
+    })
+}
+
+fn check_block(chain: &ChainId, block: &Block) -> Result<(), Fault> {
+    if block.header.chain != *chain {
+        return Err(Fault::OtherNetwork);
+    }
+    if block.batches.len() > message::MAX_FETCHED_BATCHES
+        || batches_root(&block.batches) != block.header.batches_root
+    {
+        return Err(Fault::BatchList);
+    }
+    let distinct: std::collections::BTreeSet<&BatchId> = block.batches.iter().collect();
+    if distinct.len() != block.batches.len() {
+        return Err(Fault::BatchList);
+    }
+    Ok(())
+}
+
+/// A run of blocks and headers in which each is the parent of the next, the last one certified.
+fn check_run(
+    chain: &ChainId,
+    blocks: &[types::FinalBlock],
+    headers: &[Header],
+    certificate: &Certificate,
+) -> Result<(), Fault> {
+    if headers.len() > message::MAX_FINALITY_HEADERS {
+        return Err(Fault::TooMuch);
+    }
+    let mut last: Option<(Height, BlockHash)> = None;
+    for block in blocks {
+        check_block(chain, &block.block.block)?;
+    }
+    for header in blocks
+        .iter()
+        .map(|block| block.block.header())
+        .chain(headers)
+    {
+        if last
+            .is_some_and(|(height, hash)| header.height != height.next() || header.parent != hash)
+        {
+            return Err(Fault::Unlinked);
+        }
+        last = Some((header.height, header.hash()));
+    }
+    let certified = (certificate.height, certificate.block);
+    if blocks.is_empty() || certificate.kind != types::VoteKind::Finalize || last != Some(certified)
+    {
+        return Err(Fault::Unlinked);
+    }
+    Ok(())
+}
+
+impl CheckedBatch {
+    /// One of this member's own, made a moment ago.
+    pub(crate) fn own(batch: &Arc<types::Batch>, personal: Vec<Option<PersonalPart>>) -> Self {
+        Self {
+            batch: VerifiedBatch::from_own_disk(batch.clone()),
+            personal,
+            complete: true,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What becomes final, and what follows from it (`docs/protocol.md` §5 rule 5).
+
+use consensus::Parent;
+use store::{ExecutedBlock, Record, RecordedEntry};
+use types::{BlockHash, Certificate, Height};
+
+use crate::{
+    branch::Unindexed,
+    output::{FinalRun, Notice},
+    replica::Replica,
+    tree::{Head, Node, State},
+};
+
+impl Replica {
+    /// Makes the highest block final that is known to be and is held whole, with all its ancestors.
+    pub(crate) fn try_finalize(&mut self) {
+        let target = self
+            .final_targets
+            .iter()
+            .rev()
+            .find_map(|(height, (block, _))| Some((*height, self.tree.path(block)?)));
+        if let Some((height, path)) = target
+            && let Some((_, certificate)) = self.final_targets.remove(&height)
+        {
+            self.finalize(path, certificate);
+        }
+    }
+
+    /// Moves the final head up a path, highest block first.
+    fn finalize(&mut self, path: Vec<BlockHash>, certificate: Option<Certificate>) {
+        let mut blocks = Vec::new();
+        for hash in path.iter().rev() {
+            self.persist_block(hash);
+            if let Some(node) = self.tree.take(hash) {
+                blocks.extend(self.finalize_block(node));
+            }
+        }
+        self.head_certificate.clone_from(&certificate);
+        self.out.finalized.push(FinalRun {
+            blocks,
+            certificate,
+        });
+        let head = self.tree.head.parent;
+        self.tree.prune();
+        self.tally.forget_to(head.height);
+        self.consensus.finalized(head.height);
+        self.own_votes
+            .retain(|(height, _, _), _| *height > head.height);
+        self.evidence.retain(|(height, _), _| *height > head.height);
+        self.final_targets.retain(|height, _| *height > head.height);
+        self.eligible = None;
+        if self.consensus.height() <= head.height {
+            self.enter(head.height.next(), head.hash);
+        }
+        // Blocks that were here before their parent became final.
+        for child in self.tree.children(&head.hash) {
+            self.validate(child);
+        }
+        self.go_on_catching_up();
+    }
+
+    fn finalize_block(&mut self, node: Node) -> Option<ExecutedBlock> {
+        let State::Valid(valid) = node.state else {
+            return None;
+        };
+        let header = node.block.header();
+        let recorded = valid
+            .executed
+            .recorded
+            .iter()
+            .map(|recorded| RecordedEntry {
+                id: recorded.id,
+                batch: recorded.batch,
+                entry: recorded.entry,
+            });
+        let batches = node.block.block.batches.clone();
+        let fetched = node.known_final;
+        self.out.notices.push(Notice::Final {
+            block: node.hash,
+            header: header.clone(),
+            wait: valid.draw.wait,
+            batches: batches.clone(),
+            orders: valid
+                .executed
+                .recorded
+                .iter()
+                .map(|recorded| recorded.id)
+                .collect(),
+            time_to_final: (!fetched).then(|| self.now.monotonic.since(valid.since)),
+        });
+        for batch in &batches {
+            self.pool.remove(batch);
+        }
+        self.tree.head = Head {
+            parent: Parent {
+                hash: node.hash,
+                height: header.height,
+                seed: valid.seed,
+                timestamp: header.timestamp,
+            },
+            frontier: valid.executed.frontier.clone(),
+        };
+        let executed = ExecutedBlock {
+            hash: node.hash,
+            log_size_before: valid.log_size_before,
+            seed: valid.seed,
+            recorded: recorded.collect(),
+            nodes: valid.executed.nodes,
+            block: node.block,
+        };
+        self.unindexed.push_back(Unindexed {
+            height: executed.block.header().height,
+            ids: valid.ids,
+            batches: batches.into_iter().collect(),
+        });
+        Some(executed)
+    }
+
+    /// Takes note that a block is final by the hashes of a certified descendant.
+    pub(crate) fn known_final(
+        &mut self,
+        height: Height,
+        block: BlockHash,
+        certificate: Option<Certificate>,
+    ) {
+        if let Some(certificate) = &certificate {
+            self.out
+                .persist
+                .push(Record::Certificate(certificate.clone()));
+        }
+        self.final_targets
+            .entry(height)
+            .or_insert((block, certificate));
+    }
+}

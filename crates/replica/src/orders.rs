@@ -1,0 +1,222 @@
+//! Taking orders in, and batches of others (`docs/protocol.md` §3).
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use store::{Answer, Record};
+use types::{
+    Batch, Entry, FullBatch, MemberId, Message, Order, OrderId, PersonalPart, Voucher, encode,
+};
+
+use crate::{
+    check::CheckedBatch,
+    input::Submission,
+    output::{Notice, Refusal, Submitted, To},
+    replica::Replica,
+};
+
+/// The most bytes, personal parts included, of one batch of ours: it travels as one message, and a
+/// slow link is not blocked by it for long.
+const MAX_OWN_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a batch takes besides its entries: author, number, signature, lengths, with room to spare.
+const BATCH_OVERHEAD: usize = 256;
+
+/// The least a personal part takes beside its texts, in the encoding of a full batch.
+const PERSONAL_OVERHEAD: usize = 32;
+
+/// Orders on their way into a batch.
+#[derive(Default)]
+struct Draft {
+    entries: Vec<Entry>,
+    personal: Vec<Option<PersonalPart>>,
+    public_bytes: usize,
+    all_bytes: usize,
+}
+
+impl Replica {
+    /// Takes orders in: as one batch where they fit, persisted and sent to every member.
+    pub(crate) fn submit(&mut self, submissions: Vec<Submission>) {
+        let Some(author) = self.my_id else {
+            self.out
+                .submitted
+                .extend(submissions.iter().map(|_| Err(Refusal::Observer)));
+            return;
+        };
+        let mut here = BTreeSet::new();
+        let mut draft = Draft::default();
+        let mut answers = Vec::new();
+        let mut waiting = (0_u64, 0_u64);
+        for submission in submissions {
+            let Submission {
+                order,
+                personal,
+                answered,
+            } = submission;
+            let entry = Entry::Order(order);
+            let bytes = encode(&entry).len();
+            let size = u64::try_from(bytes).unwrap_or(u64::MAX);
+            let submitted = self.admit(&author, entry.order(), bytes, waiting, &mut here);
+            if let Ok(id) = submitted {
+                waiting = (waiting.0.saturating_add(1), waiting.1.saturating_add(size));
+                if let Some(answered) = answered {
+                    let (key, body) = (answered.key, answered.body);
+                    answers.push(Record::Answer(Answer {
+                        key,
+                        body,
+                        orders: vec![id],
+                        at: self.now.wall,
+                    }));
+                }
+                let all = bytes
+                    .saturating_add(encode(&personal).len())
+                    .saturating_add(PERSONAL_OVERHEAD);
+                if !draft.has_room(bytes, all, &self.genesis) {
+                    self.own_batch(author, std::mem::take(&mut draft));
+                }
+                draft.push(entry, personal, bytes, all);
+            }
+            self.out.submitted.push(submitted);
+        }
+        if !draft.entries.is_empty() {
+            self.own_batch(author, draft);
+        }
+        // After the batches: an answer that survives a crash must not promise a lost order.
+        self.out.persist.extend(answers);
+    }
+
+    fn admit(
+        &self,
+        author: &MemberId,
+        order: &Order,
+        bytes: usize,
+        waiting: (u64, u64),
+        here: &mut BTreeSet<OrderId>,
+    ) -> Submitted {
+        if matches!(&order.voucher, Voucher::Till(till) if till != author) {
+            return Err(Refusal::ForeignTill);
+        }
+        if bytes.saturating_add(BATCH_OVERHEAD) > self.genesis.max_block_bytes as usize {
+            return Err(Refusal::TooLarge);
+        }
+        let size = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.pool.room_for(
+            author,
+            waiting.0.saturating_add(1),
+            waiting.1.saturating_add(size),
+        )?;
+        let id = order.id();
+        let branch = crate::branch::Branch::new(
+            &self.tree,
+            &self.unindexed,
+            &self.reader,
+            &self.tree.head.parent.hash,
+        );
+        let known = self.pool.has_order(&id) || types::RecordedIds::is_recorded(&branch, &id);
+        if known || !here.insert(id) {
+            return Err(Refusal::Duplicate(id));
+        }
+        Ok(id)
+    }
+
+    fn own_batch(&mut self, author: MemberId, draft: Draft) {
+        // Rises over restarts too, without having to be remembered.
+        let by_the_clock = self.now.wall.0.saturating_mul(1_000);
+        self.last_batch_number = self.last_batch_number.saturating_add(1).max(by_the_clock);
+        let batch = Arc::new(Batch::sign(
+            &*self.signatures,
+            &self.chain,
+            &self.identity,
+            author,
+            self.last_batch_number,
+            draft.entries,
+        ));
+        let full = FullBatch {
+            batch: batch.clone(),
+            personal: draft.personal.clone(),
+        };
+        self.send(To::All, Message::Batch(full));
+        self.hold(CheckedBatch::own(&batch, draft.personal));
+    }
+
+    /// A batch from a peer, unasked or fetched.
+    pub(crate) fn batch(&mut self, batch: CheckedBatch) {
+        let id = batch.batch.id();
+        if self
+            .pool
+            .get(&id)
+            .is_some_and(|held| held.complete || !batch.complete)
+        {
+            return;
+        }
+        let final_already = self.reader.is_final_batch(&id);
+        if self.read(final_already).unwrap_or(true)
+            || self
+                .unindexed
+                .iter()
+                .any(|block| block.batches.contains(&id))
+        {
+            return;
+        }
+        if !self.is_named(&id) {
+            let author = batch.batch.batch().author;
+            let room = self.pool.room_for(
+                &author,
+                batch.batch.len().into(),
+                batch.batch.bytes().into(),
+            );
+            if !batch.complete || room.is_err() {
+                return;
+            }
+        }
+        self.hold(batch);
+    }
+
+    /// Puts a batch into the pool and goes on with the blocks that waited for it.
+    pub(crate) fn hold(&mut self, checked: CheckedBatch) {
+        let CheckedBatch {
+            batch,
+            personal,
+            complete,
+        } = checked;
+        if !self.pool.insert(batch.clone(), personal.clone(), complete) {
+            return;
+        }
+        self.eligible = None;
+        let full = FullBatch {
+            batch: batch.batch().clone(),
+            personal: personal.clone(),
+        };
+        self.out.persist.push(Record::Batch(full));
+        let id = batch.id();
+        self.out.notices.push(Notice::Pooled { batch, personal });
+        let waiting: Vec<_> = self
+            .tree
+            .iter()
+            .filter(|node| node.is_waiting() && node.block.block.batches.contains(&id))
+            .map(|node| node.hash)
+            .collect();
+        for hash in waiting {
+            self.validate(hash);
+        }
+    }
+}
+
+impl Draft {
+    fn has_room(&self, public: usize, all: usize, genesis: &types::Genesis) -> bool {
+        let public = self
+            .public_bytes
+            .saturating_add(public)
+            .saturating_add(BATCH_OVERHEAD);
+        let fits = self.entries.len() < genesis.max_batch_orders as usize
+            && public <= genesis.max_block_bytes as usize
+            && self.all_bytes.saturating_add(all) <= MAX_OWN_BATCH_BYTES;
+        fits || self.entries.is_empty()
+    }
+
+    fn push(&mut self, entry: Entry, personal: PersonalPart, public: usize, all: usize) {
+        self.entries.push(entry);
+        self.personal.push(Some(personal));
+        self.public_bytes = self.public_bytes.saturating_add(public);
+        self.all_bytes = self.all_bytes.saturating_add(all);
+    }
+}

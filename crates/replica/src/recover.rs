@@ -1,0 +1,143 @@
+//! Taking up after a restart: every vote, proposal and certificate persisted counts, sent or not
+//! (`docs/protocol.md` §7).
+
+use consensus::{Parent, genesis_parent};
+use store::{Reader, Record, StoreError};
+use types::{Certificate, Frontier, Genesis, Now, SignedBlock, VerifiedBatch};
+
+use crate::{
+    check::CheckedBatch,
+    output::{FinalRun, Notice, Output},
+    replica::Replica,
+    tree::{Head, Node, State},
+};
+
+/// The final head as the store knows it; the genesis before the first block.
+pub(crate) fn final_head(genesis: &Genesis, reader: &Reader) -> Result<Head, StoreError> {
+    let Some((height, hash)) = reader.final_head() else {
+        return Ok(Head {
+            parent: genesis_parent(genesis),
+            frontier: Frontier::new(),
+        });
+    };
+    let (block, seed) = (reader.block(height)?, reader.seed(height)?);
+    assert!(
+        block.is_some() && seed.is_some(),
+        "the store names final block {height} as its head but does not hold it"
+    );
+    let timestamp = block
+        .map(|block| block.header().timestamp)
+        .unwrap_or_default();
+    let seed = seed.unwrap_or(types::Seed::ZERO);
+    Ok(Head {
+        parent: Parent {
+            hash,
+            height,
+            seed,
+            timestamp,
+        },
+        frontier: reader.frontier()?,
+    })
+}
+
+impl Replica {
+    /// Takes one recovered record, in the order in which they were appended, between
+    /// [`Replica::new`] and [`Replica::start`]. Returns what became final by it, which the caller puts
+    /// into the index before it goes on, and what to tell people.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn recover(&mut self, record: Record) -> Result<(Vec<FinalRun>, Vec<Notice>), StoreError> {
+        self.unindexed.clear();
+        let head = self.tree.head.parent.height;
+        match record {
+            Record::Batch(full) => {
+                let batch = VerifiedBatch::from_own_disk(full.batch.clone());
+                if !self.reader.is_final_batch(&batch.id())? {
+                    let complete = full.personal_parts_match();
+                    self.hold(CheckedBatch {
+                        batch,
+                        personal: full.personal,
+                        complete,
+                    });
+                }
+            }
+            Record::Block(block) if block.header().height > head => self.recover_block(block),
+            Record::Vote(vote) if vote.height > head => {
+                self.consensus.recover_vote(&vote);
+                self.own_votes
+                    .insert((vote.height, vote.kind, vote.block), vote);
+            }
+            Record::Certificate(certificate) if certificate.height > head => {
+                self.recover_certificate(certificate)
+            }
+            Record::Evidence(evidence) if evidence.first.header.height > head => {
+                let (height, proposer) =
+                    (evidence.first.header.height, evidence.first.header.proposer);
+                self.consensus.disqualify(height, proposer);
+                self.evidence.insert((height, proposer), evidence);
+            }
+            Record::Block(_)
+            | Record::Vote(_)
+            | Record::Certificate(_)
+            | Record::Evidence(_)
+            | Record::Answer(_) => {}
+        }
+        self.out.persist.clear();
+        self.outgoing.clear();
+        Ok((
+            std::mem::take(&mut self.out.finalized),
+            std::mem::take(&mut self.out.notices),
+        ))
+    }
+
+    /// Ends the recovery: own votes count again, and the output says what to do first.
+    pub fn start(&mut self, now: Now) -> Output {
+        self.now = now;
+        self.unindexed.clear();
+        // All of it was read from the log; and nobody is connected yet.
+        self.out.persist.clear();
+        self.outgoing.clear();
+        let (height, parent) = (self.consensus.height(), self.consensus.parent());
+        self.enter(height, parent);
+        self.resend_at = now.monotonic;
+        let votes: Vec<_> = self.own_votes.values().cloned().collect();
+        for vote in votes {
+            self.count(&vote, true);
+        }
+        self.finish()
+    }
+
+    fn recover_block(&mut self, block: SignedBlock) {
+        if Some(block.header().proposer) == self.me {
+            self.consensus.proposed(block.header().height);
+        }
+        self.consensus.header(&block.signed_header());
+        let hash = block.hash();
+        if self.tree.get(&hash).is_none() {
+            self.tree.insert(Node {
+                block,
+                hash,
+                source: None,
+                state: State::Waiting,
+                persisted: true,
+                sealed: false,
+                known_final: false,
+            });
+        }
+        self.validate(hash);
+    }
+
+    /// A certificate is verified again, whatever the disk says.
+    fn recover_certificate(&mut self, certificate: Certificate) {
+        if certificate.verify(&*self.signatures, &self.chain, &self.members) {
+            self.take_certificate(None, certificate);
+        } else {
+            self.out.fatal.get_or_insert(format!(
+                "the certificate of block {} on this node's disk is not signed by a quorum: the data folder is damaged or \
+                 belongs to another network",
+                certificate.height,
+            ));
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! The replica's state and its one entry point.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use consensus::{Action, Consensus, Draw, Settings, Tally, Work};
+use ledger::{BlockLimits, Pool, PoolLimits, would_record};
+use store::{CommitReceipt, Reader, Record, StoreError};
+use types::{
+    BatchId, BlockHash, Certificate, ChainId, Equivocation, Genesis, Height, IdentityPublicKey,
+    IdentitySecret, MemberId, MemberIndex, MemberSet, Message, Micros, Monotonic, Now, Signatures,
+    Status, VerifiedBatch, Vote, VoteKind, VotingSecret,
+};
+
+use crate::{
+    branch::{Branch, Unindexed},
+    check::{Checked, CheckedMessage},
+    input::Event,
+    output::{Notice, Outgoing, Output, Sealed, To},
+    tree::Tree,
+};
+
+/// Messages for heights further ahead than this are not kept: status and bulk fetching serve a member
+/// that is so far behind.
+pub(crate) const HEIGHT_WINDOW: u64 = 16;
+
+/// A question is put to the same peer again only after this long: twice a slow round trip.
+const ASK_AGAIN: Micros = Micros::from_millis(500);
+
+/// The most questions remembered: every block of a full window, asked of every member.
+const MOST_ASKED: usize = 4_096;
+
+/// A timestamp may be this far ahead of the wall clock for a block to be votable (§5).
+pub(crate) const MAX_AHEAD_MILLIS: u64 = 10_000;
+
+/// Rounds of asking the rules within one step; each round acts on something, and a step that would
+/// need more goes on at the next wake-up.
+const MOST_ROUNDS: usize = 64;
+
+/// What a replica is made of.
+pub struct Setup {
+    /// The network, checked.
+    pub genesis: Arc<Genesis>,
+    /// This node's identity secret.
+    pub identity: IdentitySecret,
+    /// This node's voting secret.
+    pub voting: VotingSecret,
+    /// Signing and checking.
+    pub signatures: Arc<dyn Signatures>,
+    /// The final chain.
+    pub reader: Reader,
+}
+
+/// Where a replica stands, for people and programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The height it works on.
+    pub height: Height,
+    /// Its final head's height.
+    pub final_height: Height,
+    /// The final order log's size.
+    pub log_size: types::LogSize,
+    /// Orders in the pool.
+    pub pool_orders: u64,
+    /// Its own draw at this height.
+    pub own_draw: Option<Draw>,
+    /// Since when its clock for this height runs.
+    pub clock: Option<Monotonic>,
+    /// The highest final height any connected peer has told of.
+    pub best_peer_final: Height,
+}
+
+/// One member (or observer) of a network.
+pub struct Replica {
+    pub(crate) genesis: Arc<Genesis>,
+    pub(crate) chain: ChainId,
+    pub(crate) members: Arc<MemberSet>,
+    pub(crate) me: Option<MemberIndex>,
+    pub(crate) my_id: Option<MemberId>,
+    pub(crate) identity: IdentitySecret,
+    pub(crate) voting: VotingSecret,
+    pub(crate) signatures: Arc<dyn Signatures>,
+    pub(crate) reader: Reader,
+    pub(crate) limits: BlockLimits,
+
+    pub(crate) pool: Pool,
+    pub(crate) tree: Tree,
+    pub(crate) unindexed: VecDeque<Unindexed>,
+    pub(crate) consensus: Consensus,
+    pub(crate) tally: Tally,
+    pub(crate) own_votes: BTreeMap<(Height, VoteKind, BlockHash), Vote>,
+    /// Own votes whose commit has not been confirmed: they do not count yet.
+    pub(crate) uncommitted: VecDeque<(u64, Vote)>,
+    /// Blocks known to be final, perhaps before they are held whole; with the certificate if it is
+    /// their own.
+    pub(crate) final_targets: BTreeMap<Height, (BlockHash, Option<Certificate>)>,
+    pub(crate) head_certificate: Option<Certificate>,
+    pub(crate) evidence: BTreeMap<(Height, MemberIndex), Equivocation>,
+    pub(crate) peers: BTreeMap<IdentityPublicKey, Option<Status>>,
+    asked: BTreeMap<(IdentityPublicKey, [u8; 32]), Monotonic>,
+    /// Whether a batch is eligible on the entry block, while that is known.
+    pub(crate) eligible: Option<bool>,
+    pub(crate) last_batch_number: u64,
+    pub(crate) resend_at: Monotonic,
+    pub(crate) resend_after: Micros,
+
+    pub(crate) now: Now,
+    pub(crate) sequence: u64,
+    /// The last output that asked for a sync.
+    rests_on: u64,
+    pub(crate) out: Output,
+    pub(crate) outgoing: Vec<Outgoing>,
+}
+
+impl Replica {
+    /// A replica at the store's final head. What the store recovered goes to [`Replica::recover`],
+    /// then [`Replica::start`] begins.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn new(setup: Setup, now: Now) -> Result<Self, StoreError> {
+        let Setup {
+            genesis,
+            identity,
+            voting,
+            signatures,
+            reader,
+        } = setup;
+        let members = Arc::new(genesis.member_set());
+        let me = members.index_of_identity(&signatures.identity_public(&identity));
+        let my_id = me
+            .and_then(|index| members.get(index))
+            .map(|member| member.id);
+        let head = crate::recover::final_head(&genesis, &reader)?;
+        let (height, hash) = (head.parent.height, head.parent.hash);
+        let head_certificate = reader.certificate(height)?;
+        let resend_interval = genesis.timing.resend_interval(members.len());
+        let settings = Settings {
+            timing: genesis.timing,
+            resend_interval,
+            heartbeat: genesis.heartbeat,
+        };
+        let mut replica = Self {
+            chain: genesis.chain_id(),
+            limits: BlockLimits::of(&genesis),
+            genesis,
+            members,
+            me,
+            my_id,
+            identity,
+            voting,
+            signatures,
+            reader,
+            pool: Pool::new(PoolLimits::default()),
+            tree: Tree::new(head),
+            unindexed: VecDeque::new(),
+            consensus: Consensus::new(settings, me, height, hash),
+            tally: Tally::new(),
+            own_votes: BTreeMap::new(),
+            uncommitted: VecDeque::new(),
+            final_targets: BTreeMap::new(),
+            head_certificate,
+            evidence: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            eligible: None,
+            last_batch_number: 0,
+            resend_at: now.monotonic,
+            resend_after: resend_interval,
+            now,
+            sequence: 0,
+            rests_on: 0,
+            out: Output::default(),
+            outgoing: Vec::new(),
+        };
+        replica.enter(height.next(), hash);
+        Ok(replica)
+    }
+
+    /// Takes note of one event and says what to do. `now` is read by the caller just before.
+    pub fn step(&mut self, now: Now, event: Event) -> Output {
+        self.now = now;
+        match event {
+            Event::Tick => {}
+            Event::Submit(submissions) => self.submit(submissions),
+            Event::Connected(peer) => self.connected(peer),
+            Event::Disconnected(peer) => {
+                self.peers.remove(&peer);
+            }
+            Event::Message(from, CheckedMessage(message)) => self.receive(from, message),
+            Event::Committed(receipt) => self.committed(&receipt),
+            Event::Indexed(height) => {
+                while self
+                    .unindexed
+                    .front()
+                    .is_some_and(|block| block.height <= height)
+                {
+                    self.unindexed.pop_front();
+                }
+            }
+        }
+        self.finish()
+    }
+
+    /// Where the replica stands.
+    pub fn progress(&self) -> Progress {
+        let best_peer_final = self
+            .peers
+            .values()
+            .flatten()
+            .map(|status| status.final_height)
+            .max();
+        Progress {
+            height: self.consensus.height(),
+            final_height: self.tree.head.parent.height,
+            log_size: self.tree.head.frontier.size(),
+            pool_orders: self.pool.orders(),
+            own_draw: self.consensus.own_draw().copied(),
+            clock: self.consensus.clock(),
+            best_peer_final: best_peer_final.unwrap_or_default(),
+        }
+    }
+
+    /// The final height each connected peer last told of.
+    pub fn peer_heights(&self) -> impl Iterator<Item = (IdentityPublicKey, Height)> {
+        self.peers
+            .iter()
+            .filter_map(|(peer, status)| Some((*peer, status.as_ref()?.final_height)))
+    }
+
+    fn receive(&mut self, from: IdentityPublicKey, message: Checked) {
+        match message {
+            Checked::Status(status) => self.status(from, status),
+            Checked::Batch(batch) => self.batch(*batch),
+            Checked::Proposal(proposal) => self.proposal(from, *proposal),
+            Checked::Vote(vote) => self.vote(from, vote),
+            Checked::Certificate(certificate) => self.certificate(Some(from), certificate),
+            Checked::Evidence(evidence) => self.equivocation(*evidence),
+            Checked::FetchBlock(height, block) => self.answer_fetch_block(from, height, block),
+            Checked::FetchBatches(wanted) => self.answer_fetch_batches(from, &wanted),
+            Checked::FetchFinal(height) => self.answer_fetch_final(from, height),
+            Checked::FinalBlocks(blocks, certificate, own) => {
+                self.final_blocks(from, blocks, certificate, own)
+            }
+        }
+    }
+
+    fn committed(&mut self, receipt: &CommitReceipt) {
+        while let Some((sequence, _)) = self.uncommitted.front()
+            && *sequence <= receipt.sequence()
+        {
+            if let Some((_, vote)) = self.uncommitted.pop_front() {
+                self.count(&vote, true);
+            }
+        }
+    }
+
+    /// Asks the rules until they have nothing more to do, then hands over what has gathered.
+    pub(crate) fn finish(&mut self) -> Output {
+        let mut wake = None;
+        for round in 0..MOST_ROUNDS {
+            let future_votable = self.refresh_votable();
+            let work = self.work();
+            let (actions, rules_wake) = self.consensus.poll(self.now.monotonic, work);
+            wake = [rules_wake, future_votable].into_iter().flatten().min();
+            if actions.is_empty() {
+                break;
+            }
+            if round.saturating_add(1) == MOST_ROUNDS {
+                wake = Some(self.now.monotonic);
+            }
+            for action in actions {
+                match action {
+                    Action::Propose { height, parent } => self.propose(height, parent),
+                    Action::Vote {
+                        kind,
+                        height,
+                        block,
+                    } => self.cast(kind, height, block),
+                }
+            }
+        }
+        self.resend_if_due();
+        let mut output = std::mem::take(&mut self.out);
+        self.sequence = self.sequence.saturating_add(1);
+        output.sequence = self.sequence;
+        // Batches of others are only worth a sync once something rests on them.
+        let only_batches = output
+            .persist
+            .iter()
+            .all(|record| matches!(record, Record::Batch(_)));
+        output.sync = !only_batches || !output.submitted.is_empty() || !output.finalized.is_empty();
+        if output.sync {
+            self.rests_on = self.sequence;
+        }
+        output.sealed = Sealed::new(std::mem::take(&mut self.outgoing), self.rests_on);
+        output.wake = Some(wake.map_or(self.resend_at, |wake| wake.min(self.resend_at)));
+        output
+    }
+
+    /// The sequence the present step's output will have.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.sequence.saturating_add(1)
+    }
+
+    fn work(&mut self) -> Work {
+        let eligible_batch = match self.eligible {
+            Some(known) => known,
+            None => {
+                let found = !self.eligible_batches(1).is_empty();
+                self.eligible = Some(found);
+                found
+            }
+        };
+        let unfinished = self
+            .tree
+            .iter()
+            .any(|node| node.sealed && !node.block.block.batches.is_empty());
+        Work {
+            eligible_batch,
+            unfinished,
+        }
+    }
+
+    /// Eligible batches on the entry block, first come first served, at most `most` of them: held
+    /// whole, in none of its ancestors, and with something left to record (§3, Pool).
+    pub(crate) fn eligible_batches(&mut self, most: usize) -> Vec<VerifiedBatch> {
+        let parent = self.consensus.parent();
+        let sealed = self.tree.batches_on(&parent);
+        let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &parent);
+        let parent_is_final = parent == self.tree.head.parent.hash;
+        let mut eligible = Vec::new();
+        let mut useless = Vec::new();
+        for held in self.pool.iter().filter(|held| held.complete) {
+            if eligible.len() >= most {
+                break;
+            }
+            let id = held.batch.id();
+            if sealed.contains(&id) {
+                continue;
+            }
+            if would_record(&branch, &held.batch) {
+                eligible.push(held.batch.clone());
+            } else if parent_is_final {
+                useless.push(id);
+            }
+        }
+        self.drop_batches(useless);
+        eligible
+    }
+
+    /// Drops batches in which nothing can ever be recorded any more, unless a block names them.
+    fn drop_batches(&mut self, useless: Vec<BatchId>) {
+        let droppable: Vec<BatchId> = useless
+            .into_iter()
+            .filter(|id| !self.is_named(id))
+            .collect();
+        if droppable.is_empty() {
+            return;
+        }
+        for id in &droppable {
+            self.pool.remove(id);
+        }
+        self.out.forget.extend(droppable.iter().copied());
+        self.out.notices.push(Notice::Dropped(droppable));
+    }
+
+    /// True when a block above the final head names the batch.
+    pub(crate) fn is_named(&self, id: &BatchId) -> bool {
+        self.tree
+            .iter()
+            .any(|node| node.block.block.batches.contains(id))
+    }
+
+    /// Enters a height on a certified valid block (or the final head) of the height below, and draws
+    /// the ticket.
+    pub(crate) fn enter(&mut self, height: Height, parent: BlockHash) {
+        let draw = self.draw(height, &parent);
+        self.consensus
+            .enter(self.now.monotonic, height, parent, draw);
+        self.eligible = None;
+        self.reset_resend();
+    }
+
+    fn draw(&self, height: Height, parent: &BlockHash) -> Option<Draw> {
+        let me = self.me?;
+        let (parent, _) = self.tree.as_parent(parent)?;
+        let bytes = consensus::ticket_bytes(&self.chain, types::Epoch(0), height, &parent.seed);
+        let timing = &self.genesis.timing;
+        Some(consensus::draw(
+            &*self.signatures,
+            &self.voting,
+            &bytes,
+            me,
+            timing,
+            self.members.len(),
+        ))
+    }
+
+    pub(crate) fn send(&mut self, to: To, message: Message) {
+        self.outgoing.push(Outgoing {
+            to,
+            message: Arc::new(message),
+        });
+    }
+
+    pub(crate) fn fault(&mut self, peer: IdentityPublicKey, reason: impl Into<String>) {
+        self.out.notices.push(Notice::Fault {
+            peer,
+            reason: reason.into(),
+        });
+    }
+
+    /// A read of the store; a failure stops the node.
+    pub(crate) fn read<T>(&mut self, result: Result<T, StoreError>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.out.fatal.get_or_insert(error.to_string());
+                None
+            }
+        }
+    }
+
+    /// True when the question has not been put to this peer lately.
+    pub(crate) fn may_ask(&mut self, peer: IdentityPublicKey, question: [u8; 32]) -> bool {
+        let now = self.now.monotonic;
+        if self
+            .asked
+            .get(&(peer, question))
+            .is_some_and(|at| now < at.plus(ASK_AGAIN))
+        {
+            return false;
+        }
+        if self.asked.len() >= MOST_ASKED {
+            self.asked.retain(|_, at| now < at.plus(ASK_AGAIN));
+        }
+        if self.asked.len() >= MOST_ASKED {
+            return false;
+        }
+        self.asked.insert((peer, question), now);
+        true
+    }
+
+    /// The identity key of a member.
+    pub(crate) fn identity_of(&self, index: MemberIndex) -> Option<IdentityPublicKey> {
+        self.members.get(index).map(|member| member.identity_key)
+    }
+}

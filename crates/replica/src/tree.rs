@@ -1,0 +1,191 @@
+//! The blocks above the final head.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use consensus::{Draw, Parent};
+use ledger::Executed;
+use types::{
+    BatchId, BlockHash, Certificate, Frontier, Height, IdentityPublicKey, LogSize, Monotonic,
+    OrderId, Seed, SignedBlock, VerifiedBatch,
+};
+
+/// The final head: everything at and below it is in the store.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) parent: Parent,
+    pub(crate) frontier: Frontier,
+}
+
+/// A block above the final head.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) block: SignedBlock,
+    pub(crate) hash: BlockHash,
+    /// Whom to ask for what it needs.
+    pub(crate) source: Option<IdentityPublicKey>,
+    pub(crate) state: State,
+    /// It is in the log already.
+    pub(crate) persisted: bool,
+    /// Its being certified has been acted upon.
+    pub(crate) sealed: bool,
+    /// It is known to be final by the hashes of a certified descendant.
+    pub(crate) known_final: bool,
+}
+
+/// What is known of a block.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Its parent, the parent's certificate or some of its batches are not here yet.
+    Waiting,
+    /// Valid (`docs/protocol.md` §6).
+    Valid(Box<Valid>),
+    /// Invalid for everyone and for ever.
+    Invalid(String),
+}
+
+/// A valid block, executed.
+#[derive(Debug)]
+pub(crate) struct Valid {
+    pub(crate) executed: Executed,
+    pub(crate) ids: BTreeSet<OrderId>,
+    pub(crate) log_size_before: LogSize,
+    pub(crate) seed: Seed,
+    pub(crate) draw: Draw,
+    pub(crate) batches: Vec<VerifiedBatch>,
+    /// When it was first valid here.
+    pub(crate) since: Monotonic,
+}
+
+impl Node {
+    pub(crate) const fn height(&self) -> Height {
+        self.block.block.header.height
+    }
+    pub(crate) const fn parent(&self) -> BlockHash {
+        self.block.block.header.parent
+    }
+    pub(crate) fn valid(&self) -> Option<&Valid> {
+        match &self.state {
+            State::Valid(valid) => Some(valid),
+            State::Waiting | State::Invalid(_) => None,
+        }
+    }
+}
+
+/// The final head and the blocks above it, with their certificates.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub(crate) head: Head,
+    nodes: BTreeMap<BlockHash, Node>,
+    certificates: BTreeMap<BlockHash, Certificate>,
+}
+
+impl Tree {
+    pub(crate) fn new(head: Head) -> Self {
+        Self {
+            head,
+            nodes: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, hash: &BlockHash) -> Option<&Node> {
+        self.nodes.get(hash)
+    }
+    pub(crate) fn get_mut(&mut self, hash: &BlockHash) -> Option<&mut Node> {
+        self.nodes.get_mut(hash)
+    }
+    pub(crate) fn insert(&mut self, node: Node) {
+        self.nodes.insert(node.hash, node);
+    }
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// Blocks of a proposer at a height that no certificate speaks for.
+    pub(crate) fn uncertified_of(&self, height: Height, proposer: types::MemberIndex) -> usize {
+        let of_it = |node: &&Node| {
+            node.height() == height
+                && node.block.header().proposer == proposer
+                && !self.certificates.contains_key(&node.hash)
+        };
+        self.nodes.values().filter(of_it).count()
+    }
+
+    /// Any certificate of a block: to certify, or of finality, which serves as well.
+    pub(crate) fn certificate(&self, hash: &BlockHash) -> Option<&Certificate> {
+        self.certificates.get(hash)
+    }
+    /// Keeps the first certificate of a block.
+    pub(crate) fn certify(&mut self, certificate: Certificate) {
+        self.certificates
+            .entry(certificate.block)
+            .or_insert(certificate);
+    }
+    /// True when children may be built on the block: it is the final head, certified, or known final.
+    pub(crate) fn is_certified(&self, hash: &BlockHash) -> bool {
+        *hash == self.head.parent.hash
+            || self.certificates.contains_key(hash)
+            || self.nodes.get(hash).is_some_and(|node| node.known_final)
+    }
+
+    /// A block as a parent of others: the final head, or a valid block.
+    pub(crate) fn as_parent(&self, hash: &BlockHash) -> Option<(Parent, &Frontier)> {
+        if *hash == self.head.parent.hash {
+            return Some((self.head.parent, &self.head.frontier));
+        }
+        let node = self.nodes.get(hash)?;
+        let valid = node.valid()?;
+        let parent = Parent {
+            hash: *hash,
+            height: node.height(),
+            seed: valid.seed,
+            timestamp: node.block.header().timestamp,
+        };
+        Some((parent, &valid.executed.frontier))
+    }
+
+    /// The blocks from one down to the final head, itself first, the head not included; `None` where
+    /// one is missing or not valid, or the branch does not stand on the final head.
+    pub(crate) fn path(&self, from: &BlockHash) -> Option<Vec<BlockHash>> {
+        let mut path = Vec::new();
+        let mut hash = *from;
+        while hash != self.head.parent.hash {
+            let node = self.nodes.get(&hash)?;
+            node.valid()?;
+            path.push(hash);
+            hash = node.parent();
+        }
+        Some(path)
+    }
+
+    /// The batches sealed by a block and its ancestors above the final head.
+    pub(crate) fn batches_on(&self, from: &BlockHash) -> BTreeSet<BatchId> {
+        let path = self.path(from).unwrap_or_default();
+        path.iter()
+            .filter_map(|hash| self.nodes.get(hash))
+            .flat_map(|node| node.block.block.batches.iter().copied())
+            .collect()
+    }
+
+    /// Children of a block.
+    pub(crate) fn children(&self, hash: &BlockHash) -> Vec<BlockHash> {
+        self.nodes
+            .values()
+            .filter(|node| node.parent() == *hash)
+            .map(|node| node.hash)
+            .collect()
+    }
+
+    /// Takes a block out, to become the final head.
+    pub(crate) fn take(&mut self, hash: &BlockHash) -> Option<Node> {
+        self.nodes.remove(hash)
+    }
+
+    /// Drops everything that is not above the final head.
+    pub(crate) fn prune(&mut self) {
+        let height = self.head.parent.height;
+        self.nodes.retain(|_, node| node.height() > height);
+        self.certificates
+            .retain(|_, certificate| certificate.height > height);
+    }
+}
