@@ -1,0 +1,11 @@
+//! The interface over real loopback connections, in front of a node in memory.
+
+mod blocks;
+mod client;
+mod events;
+mod fake;
+mod legacy;
+mod limits;
+mod network;
+mod orders;
+mod security;

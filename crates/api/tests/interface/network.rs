@@ -1,0 +1,172 @@
+//! The node, its members, its pool, its description.
+
+use api::{
+    ApiConfig, Backend,
+    model::{MemberList, PoolView, StatusView},
+};
+use serde_json::json;
+
+use crate::client::Served;
+
+#[tokio::test]
+async fn status_members_pool_and_genesis() {
+    let served = Served::start(ApiConfig::default()).await;
+    served.place("Ada", "1").await;
+    served.node.seal();
+    served.place("Ada", "2").await;
+    let id = served.place("Bob", "3").await;
+
+    let status: StatusView = serde_json::from_value(served.get("/v1/status").await.json()).unwrap();
+    assert_eq!(
+        (
+            status.network.as_str(),
+            status.member.as_str(),
+            status.currency.as_str()
+        ),
+        ("cafés", "north", "EUR")
+    );
+    assert_eq!(
+        (status.height, status.final_height, status.log_size),
+        (2, 1, 1)
+    );
+    assert_eq!(
+        (
+            status.pool.orders,
+            status.members,
+            status.connected,
+            status.ready
+        ),
+        (2, 4, 3, true)
+    );
+    assert_eq!(status.chain, served.node.chain_id());
+
+    let list: MemberList = serde_json::from_value(served.get("/v1/members").await.json()).unwrap();
+    assert_eq!(list.quorum, 3);
+    let own: Vec<_> = list
+        .members
+        .iter()
+        .filter(|member| member.this_node)
+        .map(|member| &member.name)
+        .collect();
+    assert_eq!(own, ["north"]);
+    let west = list
+        .members
+        .iter()
+        .find(|member| member.name == "west")
+        .unwrap();
+    assert_eq!(
+        (west.connected, west.final_height, west.wins),
+        (false, None, 2)
+    );
+
+    let pool: PoolView = serde_json::from_value(served.get("/v1/pool").await.json()).unwrap();
+    assert_eq!((pool.counts.orders, pool.orders.len()), (2, 2));
+    assert_eq!(pool.orders[1].id.to_string(), id);
+    let pool: PoolView =
+        serde_json::from_value(served.get("/v1/pool?limit=1").await.json()).unwrap();
+    assert_eq!((pool.counts.orders, pool.orders.len()), (2, 1));
+    served
+        .get("/v1/pool?limit=1001")
+        .await
+        .problem(400, "malformed-request");
+
+    let genesis: types::Genesis =
+        serde_json::from_value(served.get("/v1/genesis").await.json()).unwrap();
+    assert_eq!(&genesis, served.node.genesis());
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn alive_and_ready() {
+    let served = Served::start(ApiConfig::default()).await;
+    assert_eq!(served.get("/livez").await.json(), json!({"alive": true}));
+    let answer = served.get("/readyz").await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!({"ready": true}))
+    );
+    served.node.not_ready("two members are missing");
+    let answer = served.get("/readyz").await;
+    let expected = json!({"ready": false, "reason": "two members are missing"});
+    assert_eq!((answer.status, answer.json()), (503, expected));
+    assert_eq!(served.get("/livez").await.status, 200);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn the_description_lists_every_route() {
+    let served = Served::start(ApiConfig::default()).await;
+    let document = served.get("/openapi.json").await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut routes = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            routes.push(format!("{method} {path}"));
+        }
+    }
+    routes.sort();
+    let expected = [
+        "get /",
+        "get /get_chain",
+        "get /livez",
+        "get /readyz",
+        "get /v1/blocks",
+        "get /v1/blocks/{block}",
+        "get /v1/chain",
+        "get /v1/events",
+        "get /v1/genesis",
+        "get /v1/members",
+        "get /v1/orders",
+        "get /v1/orders/{id}",
+        "get /v1/orders/{id}/proof",
+        "get /v1/pool",
+        "get /v1/status",
+        "get /viewpool",
+        "post /add_transaction",
+        "post /v1/orders",
+    ];
+    assert_eq!(routes, expected);
+    assert_eq!(document, serde_json::to_value(api::document()).unwrap());
+    let order = &document["components"]["schemas"]["NewOrder"];
+    assert_eq!(order["additionalProperties"], false);
+    assert!(
+        order["description"]
+            .as_str()
+            .unwrap()
+            .contains("dexter/1/order")
+    );
+    // Every reference leads somewhere.
+    let text = document.to_string();
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(
+            document["components"]["schemas"][name].is_object(),
+            "{name}"
+        );
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_for_people_and_problems_for_wrong_routes() {
+    let served = Served::start(ApiConfig::default()).await;
+    let page = served.get("/").await;
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (200, Some("text/html; charset=utf-8"))
+    );
+    assert!(page.text().contains("/openapi.json") && page.text().contains("curl"));
+    assert!(
+        served
+            .get("/v2/orders")
+            .await
+            .problem(404, "not-found")
+            .contains("/v2/orders")
+    );
+    let answer = served
+        .raw("DELETE /v1/orders", &["Host: localhost"], "")
+        .await;
+    answer.problem(405, "method-not-allowed");
+    assert_eq!(answer.header("allow"), Some("POST,GET,HEAD"));
+    served.stop().await;
+}
