@@ -8,8 +8,8 @@ use support::{
     batch, full, genesis, implementations, key_order, personal, sign_batch, spoiled, till_order,
 };
 use types::{
-    Batch, BatchError, ChainId, Entry, Genesis, MemberId, OrderError, Signatures, VerifiedBatch,
-    Voucher, batch::BatchLimits, encode, merkle,
+    Batch, BatchError, ChainId, Entry, FullBatch, Genesis, MemberId, OrderError, Signatures,
+    Simulated, VerifiedBatch, Voucher, batch::BatchLimits, decode, encode, merkle,
 };
 
 const LIMITS: BatchLimits = BatchLimits {
@@ -261,6 +261,17 @@ fn nothing_hashed_or_signed_depends_on_personal_parts() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn more_personal_parts_than_entries_are_not_even_read() {
+    let genesis = genesis(&Simulated, 1);
+    let mut whole = full(batch(&Simulated, &genesis));
+    assert_eq!(decode::<FullBatch>(&encode(&whole)).as_ref(), Ok(&whole));
+    whole.personal.push(None);
+    let refused = decode::<FullBatch>(&encode(&whole)).unwrap_err();
+    let expected = "not a valid FullBatch: more personal parts than entries";
+    assert_eq!(refused.to_string(), expected);
 }
 
 #[test]
