@@ -1,0 +1,195 @@
+//! Founding a dev network, or finding the one that is there.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail, ensure};
+use sha2::{Digest as _, Sha256};
+use types::{
+    BlsAndEd25519, FaultModel, Genesis, IdentitySecret, MemberCard, Micros, Signatures, Text,
+    Timing, UnixMillis, VotingSecret, genesis::MAX_MEMBERS,
+};
+
+use super::{DevArgs, genesis_file};
+use crate::{
+    durations::show,
+    founding::{DEFAULT_MAX_BLOCK_ORDERS, Terms, found, read_genesis, write_genesis},
+    keys::{MemberKeys, create_private_folder},
+};
+
+/// Shops' names; the ones beyond are numbered.
+const NAMES: [&str; 8] = [
+    "Aroma", "Bohne", "Crema", "Doppio", "Espresso", "Filter", "Grinder", "Hario",
+];
+
+/// A person can watch a round of about a second.
+const MEAN_WAIT: Micros = Micros::from_millis(1_000);
+
+/// The genesis time of a network that follows from a seed, 2026-01-01: so that its id does too.
+const SEEDED_GENESIS_TIME: UnixMillis = UnixMillis(1_767_225_600_000);
+
+/// How many shops unless told otherwise.
+const DEFAULT_SHOPS: usize = 4;
+
+/// The network in the data folder, founded if there is none, with its shops' folders.
+pub(super) fn found_or_open(args: &DevArgs) -> anyhow::Result<(Genesis, Vec<PathBuf>)> {
+    let path = genesis_file(&args.data);
+    if args.fresh {
+        forget(&args.data)?;
+    }
+    let signatures = BlsAndEd25519::new();
+    let genesis = if path.exists() {
+        let genesis = read_genesis(&signatures, &path)?;
+        check_flags(args, &genesis)?;
+        genesis
+    } else {
+        new_network(args, &signatures)?
+    };
+    let folders = (0..genesis.members.len())
+        .map(|place| folder(&args.data, place))
+        .collect();
+    Ok((genesis, folders))
+}
+
+fn folder(data: &Path, place: usize) -> PathBuf {
+    data.join(format!("shop-{}", place + 1))
+}
+
+/// Removes a dev network, and nothing else that may be in its folder.
+fn forget(data: &Path) -> anyhow::Result<()> {
+    let path = genesis_file(data);
+    if !path.exists() {
+        return Ok(());
+    }
+    for place in 0..MAX_MEMBERS {
+        let folder = folder(data, place);
+        if folder.join("keys").is_dir() {
+            fs::remove_dir_all(&folder)
+                .with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+    }
+    fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+}
+
+fn new_network(args: &DevArgs, signatures: &dyn Signatures) -> anyhow::Result<Genesis> {
+    let shops = args.shops.unwrap_or(DEFAULT_SHOPS);
+    ensure!(
+        (1..=MAX_MEMBERS).contains(&shops),
+        "--shops takes 1 to {MAX_MEMBERS}"
+    );
+    let default = Timing {
+        mean_wait: MEAN_WAIT,
+        ..types::Preset::Lan.timing()
+    };
+    let timing = args.timing.timing(shops, default)?;
+    create_private_folder(&args.data)
+        .with_context(|| format!("cannot make {}", args.data.display()))?;
+    let mut cards = Vec::new();
+    for place in 0..shops {
+        let folder = folder(&args.data, place);
+        let keys = match args.seed {
+            Some(seed) if !folder.join("keys").exists() => {
+                let keys = seeded_keys(seed, place);
+                keys.write_new(&folder)?;
+                keys
+            }
+            _ => MemberKeys::load_or_create(&folder)?,
+        };
+        let name = NAMES
+            .get(place)
+            .map_or_else(|| format!("Shop {}", place + 1), |name| (*name).to_owned());
+        cards.push(MemberCard::new(
+            signatures,
+            Text::new(name)?,
+            &keys.identity,
+            &keys.voting,
+        ));
+    }
+    let terms = Terms {
+        network: Text::new("dexter dev")?,
+        genesis_time: args
+            .seed
+            .map_or_else(api::time::now, |_| SEEDED_GENESIS_TIME),
+        currency: match args.currency {
+            Some(currency) => currency,
+            None => "EUR".parse()?,
+        },
+        fault_model: args
+            .fault_model
+            .map_or(FaultModel::Byzantine, FaultModel::from),
+        timing,
+        max_block_orders: args.max_block_orders.unwrap_or(DEFAULT_MAX_BLOCK_ORDERS),
+        max_batch_orders: None,
+    };
+    let genesis = found(signatures, terms, cards)?;
+    write_genesis(&genesis_file(&args.data), &genesis)?;
+    Ok(genesis)
+}
+
+/// Keys that follow from a number: for trying things out, never for a real shop.
+fn seeded_keys(seed: u64, place: usize) -> MemberKeys {
+    let derive = |what: &str| -> [u8; 32] {
+        Sha256::digest(format!("dexter dev {what} {seed} {place}")).into()
+    };
+    MemberKeys {
+        identity: IdentitySecret::new(derive("identity")),
+        voting: VotingSecret::new(derive("voting")),
+    }
+}
+
+/// Refuses flags that the network found in the folder was not founded with.
+fn check_flags(args: &DevArgs, genesis: &Genesis) -> anyhow::Result<()> {
+    let members = genesis.members.len();
+    let mut differences = Vec::new();
+    if args.shops.is_some_and(|shops| shops != members) {
+        differences.push(format!("it has {members} shops"));
+    }
+    let asked = args.timing.timing(members, genesis.timing)?;
+    if asked != genesis.timing {
+        let Timing {
+            min_wait, grace, ..
+        } = genesis.timing;
+        let longest = genesis.timing.longest_wait(members);
+        differences.push(format!(
+            "its waits are {}..{} and its grace {}",
+            show(min_wait),
+            show(longest),
+            show(grace)
+        ));
+    }
+    if args
+        .fault_model
+        .is_some_and(|model| FaultModel::from(model) != genesis.fault_model)
+    {
+        differences.push(format!("its fault model is {:?}", genesis.fault_model).to_lowercase());
+    }
+    if args
+        .max_block_orders
+        .is_some_and(|most| most != genesis.max_block_orders)
+    {
+        differences.push(format!(
+            "its blocks seal at most {} orders",
+            genesis.max_block_orders
+        ));
+    }
+    if args
+        .currency
+        .is_some_and(|currency| currency != genesis.currency)
+    {
+        differences.push(format!("its currency is {}", genesis.currency));
+    }
+    if args.seed.is_some() && genesis.genesis_time != SEEDED_GENESIS_TIME {
+        differences.push("it was not founded with a seed".to_owned());
+    }
+    if !differences.is_empty() {
+        bail!(
+            "the network in {} was founded otherwise: {}. Leave these flags out to go on with it, or found a new one with \
+             --fresh",
+            args.data.display(),
+            differences.join("; "),
+        );
+    }
+    Ok(())
+}

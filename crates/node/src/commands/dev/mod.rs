@@ -1,0 +1,249 @@
+//! `dexter dev`: a whole network in one process, to try things out.
+//!
+//! Every shop is a real one: its own keys, data folder, connections over loopback and REST interface.
+
+mod demo;
+mod founding;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use api::ApiConfig;
+use clap::Args;
+use types::{Currency, Genesis};
+
+use super::{
+    genesis::FaultModelName,
+    report,
+    run::{Stopping, listen},
+};
+use crate::{
+    durations::{TimingArgs, show},
+    founding::fault_advice,
+    keys::MemberKeys,
+    output,
+    shop::{Shop, ShopConfig, View},
+};
+
+/// How long the shops may take to connect with each other before it is said that something is wrong.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Runs a whole network of shops in one process, to try things out.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// How many shops [default: 4].
+    #[arg(long, value_name = "N")]
+    shops: Option<usize>,
+    #[command(flatten)]
+    timing: TimingArgs,
+    /// How members may fail [default: byzantine].
+    #[arg(long, value_enum)]
+    fault_model: Option<FaultModelName>,
+    /// The most orders a block seals [default: 5000].
+    #[arg(long, value_name = "N")]
+    max_block_orders: Option<u32>,
+    /// What an amount without a currency is in [default: EUR].
+    #[arg(long, value_name = "CODE")]
+    currency: Option<Currency>,
+    /// Keys and lottery follow from this number, so that a run can be repeated.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Where the network is kept; started again it goes on where it was.
+    #[arg(long, value_name = "DIR", default_value = "dexter-data")]
+    data: PathBuf,
+    /// Forget the network in the data folder and found a new one.
+    #[arg(long)]
+    fresh: bool,
+    /// The REST port of the first shop; the others take the ones above.
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    api_port: u16,
+    /// Place so many sample orders a second.
+    #[arg(long, value_name = "RATE")]
+    demo: Option<f64>,
+}
+
+/// Runs `dexter dev` until it is told to stop.
+///
+/// # Errors
+/// When the network cannot start or cannot go on.
+pub async fn run(args: DevArgs) -> anyhow::Result<()> {
+    let started = Instant::now();
+    if let Some(rate) = args.demo
+        && !(rate > 0.0 && rate <= demo::MOST_ORDERS_A_SECOND)
+    {
+        bail!(
+            "--demo takes orders a second, above 0 and at most {}",
+            demo::MOST_ORDERS_A_SECOND
+        );
+    }
+    let mut stopping = Stopping::new()?;
+    let (genesis, folders) = founding::found_or_open(&args)?;
+    let genesis = Arc::new(genesis);
+    let mut shops = start(&args, &genesis, &folders).await?;
+    let views: Vec<Arc<View>> = shops.iter().map(|shop| shop.shop.view.clone()).collect();
+    View::group(&views);
+    introduce(&genesis, &shops)?;
+    wait_until_ready(&views).await?;
+    output::line(format!(
+        "{} shops are ready after {:.1} s; stop with Ctrl-C",
+        shops.len(),
+        started.elapsed().as_secs_f64()
+    ))?;
+    let demo = match args.demo {
+        Some(rate) => Some(demo::Demo::start(
+            rate,
+            shops.iter().map(|shop| shop.url.clone()).collect(),
+        )?),
+        None => None,
+    };
+    let ended = tokio::select! {
+        error = first_failure(&mut shops) => Err(error),
+        () = stopping.wait() => Ok(()),
+    };
+    if ended.is_ok() {
+        output::line("stopping")?;
+    }
+    if let Some(demo) = demo {
+        demo.stop();
+    }
+    for shop in shops {
+        let stopped = shop.shop.stop().await;
+        if ended.is_ok() {
+            stopped?;
+        }
+    }
+    ended
+}
+
+struct DevShop {
+    shop: Shop,
+    name: String,
+    url: String,
+    data: PathBuf,
+}
+
+async fn start(
+    args: &DevArgs,
+    genesis: &Arc<Genesis>,
+    folders: &[PathBuf],
+) -> anyhow::Result<Vec<DevShop>> {
+    let mut listeners = Vec::new();
+    for place in 0..folders.len() {
+        let port = u16::try_from(place)
+            .ok()
+            .and_then(|place| args.api_port.checked_add(place));
+        let port = port.context("there are not enough ports above --api-port for every shop")?;
+        listeners.push(listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), "--api-port").await?);
+    }
+    let mut shops: Vec<DevShop> = Vec::new();
+    for (place, (folder, api)) in folders.iter().zip(listeners).enumerate() {
+        let url = format!(
+            "http://{}",
+            api.local_addr()
+                .context("the address of the REST interface")?
+        );
+        let name = genesis
+            .members
+            .get(place)
+            .map(|card| card.name.as_str().to_owned())
+            .unwrap_or_default();
+        let config = ShopConfig {
+            genesis: genesis.clone(),
+            keys: MemberKeys::load(folder)?,
+            data: folder.clone(),
+            p2p: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+            bootstrap: shops
+                .first()
+                .map(|first| first.shop.p2p.clone())
+                .unwrap_or_default(),
+            observers: Vec::new(),
+            api,
+            api_config: ApiConfig::default(),
+            on_happening: reporter(place, &name),
+        };
+        let shop = Shop::start(config)
+            .await
+            .with_context(|| format!("{name} cannot start"))?;
+        shops.push(DevShop {
+            shop,
+            name,
+            url,
+            data: folder.clone(),
+        });
+    }
+    Ok(shops)
+}
+
+/// The first shop tells of every block; each tells of its own troubles.
+fn reporter(place: usize, name: &str) -> Box<dyn Fn(&crate::shop::Happening) + Send> {
+    use crate::shop::Happening;
+    let name = name.to_owned();
+    Box::new(move |happening| match happening {
+        Happening::Final { .. } if place == 0 => report::print(happening),
+        Happening::Trouble(words) => {
+            // When nobody reads any more, the network goes on all the same.
+            let _ = output::line(format!("! {name}: {}", output::plain(words)));
+        }
+        _ => {}
+    })
+}
+
+fn introduce(genesis: &Genesis, shops: &[DevShop]) -> anyhow::Result<()> {
+    let mut table = output::table(&["shop", "REST interface", "data folder"]);
+    for shop in shops {
+        table.add_row([
+            shop.name.clone(),
+            shop.url.clone(),
+            shop.data.display().to_string(),
+        ]);
+    }
+    output::line(table)?;
+    let timing = &genesis.timing;
+    output::line(format!(
+        "A shop waits between {} and {} for its turn; the shortest wait of a round seals the block.",
+        show(timing.min_wait),
+        show(timing.longest_wait(shops.len())),
+    ))?;
+    output::line(fault_advice(shops.len(), genesis.fault_model))?;
+    let url = shops.first().map_or("", |shop| shop.url.as_str());
+    output::line(format!(
+        "\nPlace an order:\n\n  curl -s '{url}/v1/orders?wait=final' -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"customer\": \"Ada\", \"details\": \"Flat white\", \"amount\": \"4.50\"}}'\n"
+    ))?;
+    Ok(())
+}
+
+async fn wait_until_ready(views: &[Arc<View>]) -> anyhow::Result<()> {
+    let start = Instant::now();
+    loop {
+        let not_ready = views.iter().find_map(|view| view.readiness().err());
+        let Some(reason) = not_ready else {
+            return Ok(());
+        };
+        if start.elapsed() > READY_TIMEOUT {
+            bail!(
+                "the shops did not get ready within {} s: {reason}",
+                READY_TIMEOUT.as_secs()
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn first_failure(shops: &mut [DevShop]) -> anyhow::Error {
+    let failures = shops.iter_mut().map(|shop| {
+        let name = shop.name.clone();
+        Box::pin(async move { shop.shop.failed().await.context(format!("{name} stopped")) })
+    });
+    futures::future::select_all(failures).await.0
+}
+
+/// The genesis file of a dev network.
+fn genesis_file(data: &Path) -> PathBuf {
+    data.join("genesis.json")
+}

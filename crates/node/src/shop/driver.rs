@@ -1,0 +1,435 @@
+//! The thread that steps the replica and writes the store.
+//!
+//! A round: take what has come in, step the replica for each, append what it persists, sync once,
+//! send what that unseals, index what became final, and only then answer those who placed orders.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{Builder, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::bail;
+use api::backend::{Accepted, SubmitError};
+use network::{Encoded, Handle};
+use replica::{
+    Event, FinalRun, Notice, Output, Refusal, Replica, Sealed, Setup, Submission, Submitted, To,
+};
+use store::{ANSWERS_KEPT_MILLIS, CommitReceipt, Recovered, Store};
+use tokio::sync::{oneshot, watch};
+use types::{Digest, Genesis, Height, Monotonic, Now, OrderId, Signatures};
+
+use super::view::{Happening, View};
+use crate::keys::MemberKeys;
+
+/// How many inputs may wait. Peers' reading pauses when it is full; a client is told to try again.
+/// Enough for every connection of the REST interface to have an order waiting.
+const MAX_WAITING_INPUTS: usize = 1_024;
+
+/// How many inputs one round takes at most before it syncs: enough to share a sync among many, few
+/// enough not to keep the first waiting.
+const MOST_INPUTS_A_ROUND: usize = 256;
+
+/// The longest sleep: the clock is looked at now and then whatever the replica asks for.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// Rounds of stepping that a commit may bring about by itself (own votes that complete a certificate,
+/// and so on); more go on with the next input.
+const MOST_COMMITS_A_ROUND: usize = 64;
+
+/// Who placed an order waits for this.
+pub(super) type Reply = oneshot::Sender<Result<Accepted, SubmitError>>;
+
+enum Input {
+    Event(Box<Event>),
+    Submit(Box<Submission>, Reply),
+    Tell(Happening),
+    Stop,
+}
+
+/// How other threads reach the driver.
+#[derive(Clone)]
+pub(super) struct Commands {
+    sender: SyncSender<Input>,
+}
+
+/// The driver's inputs and the way to them.
+pub(super) fn channel() -> (Commands, Inputs) {
+    let (sender, receiver) = sync_channel(MAX_WAITING_INPUTS);
+    (Commands { sender }, Inputs(receiver))
+}
+
+/// What waits for the driver.
+pub(super) struct Inputs(Receiver<Input>);
+
+impl Commands {
+    /// Hands over an event, waiting while too many wait; false when the driver is gone.
+    pub(super) fn event(&self, event: Event) -> bool {
+        self.sender.send(Input::Event(Box::new(event))).is_ok()
+    }
+    /// Hands over something to tell people.
+    pub(super) fn tell(&self, happening: Happening) {
+        // The driver may be gone; then nobody is there to be told.
+        let _ = self.sender.send(Input::Tell(happening));
+    }
+    /// Hands over an order without waiting; it is answered once it is durable.
+    pub(super) fn submit(
+        &self,
+        submission: Submission,
+    ) -> Result<oneshot::Receiver<Result<Accepted, SubmitError>>, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        match self
+            .sender
+            .try_send(Input::Submit(Box::new(submission), reply))
+        {
+            Ok(()) => Ok(answer),
+            Err(TrySendError::Full(_)) => Err(SubmitError::PoolFull),
+            Err(TrySendError::Disconnected(_)) => Err(SubmitError::Stopping),
+        }
+    }
+    /// Ends the driver after what waits before it.
+    pub(super) fn stop(&self) {
+        // It may have ended by itself.
+        let _ = self.sender.send(Input::Stop);
+    }
+}
+
+/// What the driver works with.
+pub(super) struct Driver {
+    pub(super) store: Store,
+    pub(super) recovered: Recovered,
+    pub(super) genesis: Arc<Genesis>,
+    pub(super) keys: MemberKeys,
+    pub(super) signatures: Arc<dyn Signatures>,
+    pub(super) network: Handle,
+    pub(super) view: Arc<View>,
+    pub(super) on_happening: Box<dyn Fn(&Happening) + Send>,
+}
+
+/// Starts the driver's thread. When it cannot go on it says why through `failed`.
+pub(super) fn spawn(
+    driver: Driver,
+    inputs: Inputs,
+    failed: watch::Sender<Option<String>>,
+) -> io::Result<JoinHandle<anyhow::Result<()>>> {
+    Builder::new()
+        .name("dexter-replica".to_owned())
+        .spawn(move || {
+            let view = driver.view.clone();
+            let ended = driver.run(&inputs.0);
+            view.stop();
+            if let Err(error) = &ended {
+                failed.send_replace(Some(format!("{error:#}")));
+            }
+            ended
+        })
+}
+
+/// The clocks, read together.
+struct Clocks {
+    start: Instant,
+}
+
+impl Clocks {
+    fn now(&self) -> Now {
+        let elapsed = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Now {
+            monotonic: Monotonic(elapsed),
+            wall: api::time::now(),
+        }
+    }
+}
+
+impl Driver {
+    fn run(self, inputs: &Receiver<Input>) -> anyhow::Result<()> {
+        let Self {
+            mut store,
+            recovered,
+            genesis,
+            keys,
+            signatures,
+            network,
+            view,
+            on_happening,
+        } = self;
+        let clocks = Clocks {
+            start: Instant::now(),
+        };
+        let setup = Setup {
+            genesis,
+            identity: keys.identity,
+            voting: keys.voting,
+            signatures,
+            reader: store.reader(),
+        };
+        let mut replica = Replica::new(setup, clocks.now())?;
+        for record in recovered {
+            let (finalized, notices) = replica.recover(record?)?;
+            for run in finalized {
+                store.finalize(&run.blocks, run.certificate.as_ref())?;
+            }
+            for notice in notices {
+                // Old news to people.
+                view.note(notice);
+            }
+        }
+        let mut round = Round {
+            replica,
+            store,
+            clocks,
+            network,
+            view,
+            on_happening,
+            receipt: None,
+            dirty: false,
+            sealed: Vec::new(),
+            finalized: Vec::new(),
+            forget: Vec::new(),
+            notices: Vec::new(),
+            submitted: VecDeque::new(),
+            wake: None,
+        };
+        let first = round.replica.start(round.clocks.now());
+        round.absorb(first)?;
+        round.commit()?;
+        round.serve(inputs)
+    }
+}
+
+/// The replica, its store, and what one round has gathered so far.
+struct Round {
+    replica: Replica,
+    store: Store,
+    clocks: Clocks,
+    network: Handle,
+    view: Arc<View>,
+    on_happening: Box<dyn Fn(&Happening) + Send>,
+    receipt: Option<CommitReceipt>,
+    /// Something was appended that must be synced before anything leaves.
+    dirty: bool,
+    sealed: Vec<Sealed>,
+    finalized: Vec<FinalRun>,
+    forget: Vec<types::BatchId>,
+    notices: Vec<Notice>,
+    submitted: VecDeque<Submitted>,
+    wake: Option<Monotonic>,
+}
+
+impl Round {
+    fn serve(&mut self, inputs: &Receiver<Input>) -> anyhow::Result<()> {
+        let mut deferred = VecDeque::new();
+        loop {
+            let mut waiting: Vec<Input> = deferred.drain(..).collect();
+            if waiting.is_empty() {
+                match inputs.recv_timeout(self.sleep()) {
+                    Ok(input) => waiting.push(input),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                }
+            }
+            waiting.extend(
+                inputs
+                    .try_iter()
+                    .take(MOST_INPUTS_A_ROUND.saturating_sub(waiting.len())),
+            );
+            let mut stopping = false;
+            let mut orders = Orders::default();
+            if waiting.is_empty() {
+                self.step(Event::Tick)?;
+            }
+            for input in waiting {
+                match input {
+                    Input::Event(event) => self.step(*event)?,
+                    Input::Submit(submission, reply) => {
+                        if let Some((submission, reply)) =
+                            self.admit(*submission, reply, &mut orders)?
+                        {
+                            deferred.push_back(Input::Submit(Box::new(submission), reply));
+                        }
+                    }
+                    Input::Tell(happening) => self.tell(&happening),
+                    Input::Stop => stopping = true,
+                }
+            }
+            let Orders {
+                submissions,
+                replies,
+                ..
+            } = orders;
+            if !submissions.is_empty() {
+                self.step(Event::Submit(submissions))?;
+            }
+            let submitted = std::mem::take(&mut self.submitted);
+            self.commit()?;
+            for (reply, submitted) in replies.into_iter().zip(submitted) {
+                // Who asked may have gone away.
+                let _ = reply.send(answer(submitted));
+            }
+            if stopping {
+                return Ok(());
+            }
+        }
+    }
+
+    fn sleep(&self) -> Duration {
+        let now = self.clocks.now().monotonic;
+        self.wake.map_or(LONGEST_SLEEP, |wake| {
+            wake.since(now).as_duration().min(LONGEST_SLEEP)
+        })
+    }
+
+    /// Looks an order's idempotency key up. An order whose key is just being used by another waits for
+    /// that one to be committed: it is handed back.
+    fn admit(
+        &self,
+        submission: Submission,
+        reply: Reply,
+        orders: &mut Orders,
+    ) -> anyhow::Result<Option<(Submission, Reply)>> {
+        if let Some(answered) = submission.answered {
+            if orders.keys.contains(&answered.key) {
+                return Ok(Some((submission, reply)));
+            }
+            let known = self.store.reader().answer(&answered.key)?;
+            let now = self.clocks.now().wall;
+            if let Some(known) =
+                known.filter(|known| now < known.at.plus_millis(ANSWERS_KEPT_MILLIS))
+            {
+                let same = known.body == answered.body;
+                let first = known.orders.first().map(|id| Accepted { id: *id });
+                let _ = reply.send(if same {
+                    first.ok_or(SubmitError::KeyReused)
+                } else {
+                    Err(SubmitError::KeyReused)
+                });
+                return Ok(None);
+            }
+            orders.keys.insert(answered.key);
+        }
+        orders.submissions.push(submission);
+        orders.replies.push(reply);
+        Ok(None)
+    }
+
+    fn step(&mut self, event: Event) -> anyhow::Result<()> {
+        let output = self.replica.step(self.clocks.now(), event);
+        self.absorb(output)
+    }
+
+    /// Appends what an output persists and keeps the rest until that is durable.
+    fn absorb(&mut self, output: Output) -> anyhow::Result<()> {
+        if let Some(reason) = output.fatal {
+            bail!(reason);
+        }
+        self.store.append(&output.persist, output.sequence)?;
+        self.dirty |= output.sync;
+        self.wake = output.wake;
+        if !output.sealed.is_empty() {
+            self.sealed.push(output.sealed);
+        }
+        self.finalized.extend(output.finalized);
+        self.forget.extend(output.forget);
+        self.notices.extend(output.notices);
+        self.submitted.extend(output.submitted);
+        Ok(())
+    }
+
+    /// Makes everything durable, sends what that unseals, indexes what became final, and goes on with
+    /// what follows from it.
+    fn commit(&mut self) -> anyhow::Result<()> {
+        for _ in 0..MOST_COMMITS_A_ROUND {
+            let committed = self.dirty;
+            if committed {
+                self.receipt = Some(self.store.sync()?);
+                self.dirty = false;
+            }
+            self.send()?;
+            let indexed = self.index()?;
+            self.publish();
+            if let Some(receipt) = self.receipt.filter(|_| committed) {
+                self.step(Event::Committed(receipt))?;
+            }
+            if let Some(height) = indexed {
+                self.step(Event::Indexed(height))?;
+            }
+            if !self.dirty && self.sealed.is_empty() && self.finalized.is_empty() {
+                break;
+            }
+        }
+        self.view
+            .progress(self.replica.progress(), self.replica.peer_heights());
+        Ok(())
+    }
+
+    fn send(&mut self) -> anyhow::Result<()> {
+        for sealed in std::mem::take(&mut self.sealed) {
+            match sealed.unseal(self.receipt.as_ref()) {
+                Ok(messages) => {
+                    for outgoing in messages {
+                        let encoded = Encoded::new(&outgoing.message)?;
+                        match outgoing.to {
+                            To::All => self.network.broadcast(&encoded),
+                            To::Peer(peer) => {
+                                // Where it is gone or too slow, the protocol sends again.
+                                self.network.send(&peer, &encoded);
+                            }
+                        }
+                    }
+                }
+                Err(still_sealed) => self.sealed.push(still_sealed),
+            }
+        }
+        Ok(())
+    }
+
+    fn index(&mut self) -> anyhow::Result<Option<Height>> {
+        let mut indexed = None;
+        for run in std::mem::take(&mut self.finalized) {
+            self.store.finalize(&run.blocks, run.certificate.as_ref())?;
+            indexed = run
+                .blocks
+                .last()
+                .map(|block| block.block.header().height)
+                .or(indexed);
+        }
+        let forget = std::mem::take(&mut self.forget);
+        self.store.forget_batches(&forget);
+        Ok(indexed)
+    }
+
+    fn publish(&mut self) {
+        for notice in std::mem::take(&mut self.notices) {
+            for happening in self.view.note(notice) {
+                (self.on_happening)(&happening);
+            }
+        }
+    }
+
+    fn tell(&self, happening: &Happening) {
+        self.view.heard(happening);
+        (self.on_happening)(happening);
+    }
+}
+
+/// The orders of one round and who waits for them.
+#[derive(Default)]
+struct Orders {
+    submissions: Vec<Submission>,
+    replies: Vec<Reply>,
+    keys: BTreeSet<Digest>,
+}
+
+fn answer(submitted: Submitted) -> Result<Accepted, SubmitError> {
+    submitted
+        .map(|id: OrderId| Accepted { id })
+        .map_err(|refusal| match refusal {
+            Refusal::PoolFull(_) => SubmitError::PoolFull,
+            Refusal::Duplicate(id) => SubmitError::Duplicate { id },
+            other => SubmitError::Invalid(other.to_string()),
+        })
+}

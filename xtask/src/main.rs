@@ -1,0 +1,256 @@
+//! The project's own commands: `cargo xtask dev`, `cargo xtask test`, `cargo xtask check`.
+//!
+//! No dependencies, so that the first thing a newcomer sees starts within a second.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  dev [ARGUMENTS]  builds dexter and runs `dexter dev --shops 4`: shops on this machine that seal
+                   one order book; further arguments are passed on (see: cargo xtask dev --help)
+  test             runs all tests
+  check            checks formatting and lints
+";
+
+/// How many shops `cargo xtask dev` starts: the fewest that go on when one of them lies or stops.
+const DEFAULT_SHOPS: &str = "4";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1);
+    let command = arguments.next();
+    let rest: Vec<OsString> = arguments.collect();
+    let result = match command.as_deref().and_then(OsStr::to_str) {
+        Some("dev") => dev(&rest),
+        Some("test") => test(&rest),
+        Some("check") if rest.is_empty() => check(),
+        Some("help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{}", message.trim_end());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds the program as it is shipped and runs a network of shops with it.
+fn dev(arguments: &[OsString]) -> Result<(), String> {
+    require_c_compiler()?;
+    eprintln!(
+        "building dexter in release mode; the first time takes about 5 minutes on four cores, 10 on \
+         two, and afterwards seconds"
+    );
+    cargo([
+        "build",
+        "--release",
+        "--package",
+        "dexter-node",
+        "--bin",
+        "dexter",
+    ])?;
+    // `cargo run` knows where the program is, and makes way for it: ctrl-c goes to dexter alone.
+    let manifest = project_root().join("Cargo.toml");
+    let mut run = Command::new(cargo_path());
+    run.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--bin",
+        "dexter",
+        "--manifest-path",
+    ])
+    .arg(manifest)
+    .args(["--", "dev"])
+    .args(dev_arguments(arguments));
+    replace_by(run)
+}
+
+/// The arguments of `dexter dev`: those given, and the default number of shops where none is given.
+fn dev_arguments(given: &[OsString]) -> Vec<OsString> {
+    let says_shops = |argument: &OsString| {
+        argument
+            .to_str()
+            .is_some_and(|text| text == "--shops" || text.starts_with("--shops="))
+    };
+    let mut all = Vec::new();
+    if !given.iter().any(says_shops) {
+        all.extend(["--shops".into(), DEFAULT_SHOPS.into()]);
+    }
+    all.extend(given.iter().cloned());
+    all
+}
+
+/// Runs every test of every crate.
+fn test(arguments: &[OsString]) -> Result<(), String> {
+    require_c_compiler()?;
+    eprintln!(
+        "running all tests of all crates; the first time they are built for some minutes: cargo test --workspace"
+    );
+    let given = arguments.iter().map(OsString::as_os_str);
+    cargo(
+        ["test", "--workspace"]
+            .map(OsStr::new)
+            .into_iter()
+            .chain(given),
+    )?;
+    eprintln!("all tests passed");
+    Ok(())
+}
+
+/// Checks formatting and lints without changing anything.
+fn check() -> Result<(), String> {
+    require_c_compiler()?;
+    eprintln!("checking the formatting: cargo fmt --all --check");
+    cargo(["fmt", "--all", "--check"])?;
+    eprintln!("checking lints: cargo clippy --workspace --all-targets -- -D warnings");
+    cargo([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    eprintln!("formatting and lints are in order");
+    Ok(())
+}
+
+/// Runs cargo in the project's folder and waits for it.
+fn cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<(), String> {
+    let mut command = Command::new(cargo_path());
+    command.args(arguments).current_dir(project_root());
+    let shown = show(&command);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status}): {shown}")),
+        Err(error) => Err(cannot_start(&shown, &error)),
+    }
+}
+
+/// Ends this process in favour of another one, where the system can; elsewhere waits for it.
+#[cfg(unix)]
+fn replace_by(mut command: Command) -> Result<(), String> {
+    let error = std::os::unix::process::CommandExt::exec(&mut command);
+    Err(cannot_start(&show(&command), &error))
+}
+
+/// Ends this process in favour of another one, where the system can; elsewhere waits for it.
+#[cfg(not(unix))]
+fn replace_by(mut command: Command) -> Result<(), String> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status}): {}", show(&command))),
+        Err(error) => Err(cannot_start(&show(&command), &error)),
+    }
+}
+
+/// The signatures of the lottery are made by a library that is partly C and assembly, so building
+/// needs a C compiler; without this check cargo would say so only after minutes, in many lines.
+fn require_c_compiler() -> Result<(), String> {
+    let compiler = env::var_os("CC").unwrap_or_else(|| default_c_compiler().into());
+    let tried = Command::new(&compiler)
+        .arg(version_flag())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    // A compiler that dislikes the flag is still a compiler.
+    if tried.is_ok() {
+        return Ok(());
+    }
+    Err(format!(
+        "building dexter needs a C compiler, and {compiler:?} cannot be started. Install one and try again:\n  \
+         Debian, Ubuntu  sudo apt-get install gcc\n  \
+         Fedora          sudo dnf install gcc\n  \
+         macOS           xcode-select --install"
+    ))
+}
+
+fn default_c_compiler() -> &'static str {
+    if cfg!(target_env = "msvc") {
+        "cl"
+    } else {
+        "cc"
+    }
+}
+
+fn version_flag() -> &'static str {
+    if cfg!(target_env = "msvc") {
+        "/?"
+    } else {
+        "--version"
+    }
+}
+
+/// The cargo that runs this program, so that `cargo +nightly xtask` stays with its toolchain.
+fn cargo_path() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// The project's folder: the parent of this crate's.
+fn project_root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}
+
+fn cannot_start(shown: &str, error: &std::io::Error) -> String {
+    format!("cannot start `{shown}`: {error}; is Rust installed? See https://rustup.rs")
+}
+
+/// A command as a person would type it.
+fn show(command: &Command) -> String {
+    let arguments = command.get_args().map(OsStr::to_string_lossy);
+    std::iter::once("cargo".into())
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(texts: &[&str]) -> Vec<OsString> {
+        texts.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn four_shops_unless_told_otherwise() {
+        assert_eq!(dev_arguments(&[]), arguments(&["--shops", "4"]));
+        assert_eq!(
+            dev_arguments(&arguments(&["--wait", "1s..20s"])),
+            arguments(&["--shops", "4", "--wait", "1s..20s"])
+        );
+        for given in [&["--shops", "3"][..], &["--shops=3"][..]] {
+            assert_eq!(dev_arguments(&arguments(given)), arguments(given));
+        }
+    }
+
+    #[test]
+    fn the_project_is_found() {
+        assert!(
+            project_root()
+                .join("crates")
+                .join("node")
+                .join("Cargo.toml")
+                .is_file()
+        );
+    }
+
+    #[test]
+    fn a_command_is_shown_as_it_is_typed() {
+        let mut command = Command::new("/some/where/cargo");
+        command.args(["test", "--workspace"]);
+        assert_eq!(show(&command), "cargo test --workspace");
+    }
+}
