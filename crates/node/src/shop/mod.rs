@@ -23,7 +23,7 @@ use store::Store;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle as Task};
 use types::{BlsAndEd25519, Genesis, IdentityPublicKey, Signatures};
 
-use crate::keys::MemberKeys;
+use crate::keys::{MemberKeys, create_private_folder};
 pub use view::{Happening, View};
 
 /// What a shop is started with.
@@ -97,6 +97,8 @@ impl Shop {
             .context("an index names a member")?;
         let chain = genesis.chain_id();
         let folder = data.join("chain");
+        // Customers' names are in it.
+        create_private_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let (store, recovered) =
             tokio::task::spawn_blocking(move || Store::open(&folder, &chain)).await??;
 
