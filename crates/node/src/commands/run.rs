@@ -2,9 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use api::ApiConfig;
 use clap::Args;
+use network::NetworkError;
 use tokio::net::TcpListener;
 use types::{BlsAndEd25519, IdentityPublicKey};
 
@@ -85,7 +86,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut stopping = Stopping::new()?;
     let mut shop = Shop::start(config)
         .await
-        .map_err(|error| error.context("the node cannot start"))?;
+        .map_err(name_the_flag)
+        .context("the node cannot start")?;
     let mut facts = output::facts();
     facts.add_row([
         "network".to_owned(),
@@ -115,6 +117,14 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
             output::line("stopping")?;
             shop.stop().await
         }
+    }
+}
+
+/// Adds the flag that puts a port in use right.
+fn name_the_flag(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(NetworkError::Listen { .. }) => anyhow!("{error} with --p2p"),
+        _ => error,
     }
 }
 

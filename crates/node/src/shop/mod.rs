@@ -98,7 +98,8 @@ impl Shop {
         let chain = genesis.chain_id();
         let folder = data.join("chain");
         // Customers' names are in it.
-        create_private_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        create_private_folder(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
         let (store, recovered) =
             tokio::task::spawn_blocking(move || Store::open(&folder, &chain)).await??;
 

@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use sha2::{Digest as _, Sha256};
 use types::{
-    BlsAndEd25519, FaultModel, Genesis, IdentitySecret, MemberCard, Micros, Signatures, Text,
-    Timing, UnixMillis, VotingSecret, genesis::MAX_MEMBERS,
+    BlsAndEd25519, FaultModel, Genesis, IdentitySecret, MemberCard, Micros, Text, Timing,
+    UnixMillis, VotingSecret, genesis::MAX_MEMBERS,
 };
 
 use super::{DevArgs, genesis_file};
@@ -33,24 +33,63 @@ const SEEDED_GENESIS_TIME: UnixMillis = UnixMillis(1_767_225_600_000);
 /// How many shops unless told otherwise.
 const DEFAULT_SHOPS: usize = 4;
 
-/// The network in the data folder, founded if there is none, with its shops' folders.
-pub(super) fn found_or_open(args: &DevArgs) -> anyhow::Result<(Genesis, Vec<PathBuf>)> {
+/// Which network is to run; nothing has been changed yet.
+pub(super) enum Plan {
+    /// The one in the data folder.
+    Open(Box<Genesis>),
+    /// A new one.
+    Found {
+        /// How many shops.
+        shops: usize,
+        /// The lottery's times.
+        timing: Timing,
+    },
+}
+
+/// Decides which network is to run, and checks that the flags fit it.
+pub(super) fn plan(args: &DevArgs) -> anyhow::Result<Plan> {
     let path = genesis_file(&args.data);
-    if args.fresh {
-        forget(&args.data)?;
-    }
-    let signatures = BlsAndEd25519::new();
-    let genesis = if path.exists() {
-        let genesis = read_genesis(&signatures, &path)?;
+    if path.exists() && !args.fresh {
+        let genesis = read_genesis(&BlsAndEd25519::new(), &path)?;
         check_flags(args, &genesis)?;
-        genesis
-    } else {
-        new_network(args, &signatures)?
+        return Ok(Plan::Open(Box::new(genesis)));
+    }
+    let shops = args.shops.unwrap_or(DEFAULT_SHOPS);
+    ensure!(
+        (1..=MAX_MEMBERS).contains(&shops),
+        "--shops takes 1 to {MAX_MEMBERS}"
+    );
+    let default = Timing {
+        mean_wait: MEAN_WAIT,
+        ..types::Preset::Lan.timing()
     };
-    let folders = (0..genesis.members.len())
-        .map(|place| folder(&args.data, place))
-        .collect();
-    Ok((genesis, folders))
+    let timing = args.timing.timing(shops, default)?;
+    Ok(Plan::Found { shops, timing })
+}
+
+impl Plan {
+    /// How many shops are to run.
+    pub(super) fn shops(&self) -> usize {
+        match self {
+            Self::Open(genesis) => genesis.members.len(),
+            Self::Found { shops, .. } => *shops,
+        }
+    }
+
+    /// The network with its shops' folders, founded where it is a new one.
+    pub(super) fn carry_out(self, args: &DevArgs) -> anyhow::Result<(Genesis, Vec<PathBuf>)> {
+        let genesis = match self {
+            Self::Open(genesis) => *genesis,
+            Self::Found { shops, timing } => {
+                forget(&args.data)?;
+                found_network(args, shops, timing)?
+            }
+        };
+        let folders = (0..genesis.members.len())
+            .map(|place| folder(&args.data, place))
+            .collect();
+        Ok((genesis, folders))
+    }
 }
 
 fn folder(data: &Path, place: usize) -> PathBuf {
@@ -63,27 +102,33 @@ fn forget(data: &Path) -> anyhow::Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    for place in 0..MAX_MEMBERS {
-        let folder = folder(data, place);
-        if folder.join("keys").is_dir() {
-            fs::remove_dir_all(&folder)
-                .with_context(|| format!("cannot remove {}", folder.display()))?;
-        }
+    let folders: Vec<PathBuf> = (0..MAX_MEMBERS)
+        .map(|place| folder(data, place))
+        .filter(|folder| folder.join("keys").is_dir())
+        .collect();
+    // Its files must not vanish under the feet of a running network.
+    if let Some(used) = folders.iter().find(|folder| in_use(folder)) {
+        bail!(
+            "another node is using this data folder: {}; stop that network first, or found this one in a folder of its \
+             own with --data",
+            used.display()
+        );
+    }
+    for folder in folders {
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
-fn new_network(args: &DevArgs, signatures: &dyn Signatures) -> anyhow::Result<Genesis> {
-    let shops = args.shops.unwrap_or(DEFAULT_SHOPS);
-    ensure!(
-        (1..=MAX_MEMBERS).contains(&shops),
-        "--shops takes 1 to {MAX_MEMBERS}"
-    );
-    let default = Timing {
-        mean_wait: MEAN_WAIT,
-        ..types::Preset::Lan.timing()
-    };
-    let timing = args.timing.timing(shops, default)?;
+/// True while a node holds the lock of a shop's store.
+fn in_use(folder: &Path) -> bool {
+    fs::File::open(folder.join("chain").join("lock"))
+        .is_ok_and(|lock| matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)))
+}
+
+fn found_network(args: &DevArgs, shops: usize, timing: Timing) -> anyhow::Result<Genesis> {
+    let signatures = BlsAndEd25519::new();
     create_private_folder(&args.data)
         .with_context(|| format!("cannot make {}", args.data.display()))?;
     let mut cards = Vec::new();
@@ -101,7 +146,7 @@ fn new_network(args: &DevArgs, signatures: &dyn Signatures) -> anyhow::Result<Ge
             .get(place)
             .map_or_else(|| format!("Shop {}", place + 1), |name| (*name).to_owned());
         cards.push(MemberCard::new(
-            signatures,
+            &signatures,
             Text::new(name)?,
             &keys.identity,
             &keys.voting,
@@ -123,7 +168,7 @@ fn new_network(args: &DevArgs, signatures: &dyn Signatures) -> anyhow::Result<Ge
         max_block_orders: args.max_block_orders.unwrap_or(DEFAULT_MAX_BLOCK_ORDERS),
         max_batch_orders: None,
     };
-    let genesis = found(signatures, terms, cards)?;
+    let genesis = found(&signatures, terms, cards)?;
     write_genesis(&genesis_file(&args.data), &genesis)?;
     Ok(genesis)
 }

@@ -15,6 +15,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use api::ApiConfig;
 use clap::Args;
+use tokio::net::TcpListener;
 use types::{Currency, Genesis};
 
 use super::{
@@ -82,9 +83,12 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
         );
     }
     let mut stopping = Stopping::new()?;
-    let (genesis, folders) = founding::found_or_open(&args)?;
+    let plan = founding::plan(&args)?;
+    // Before anything is forgotten or founded.
+    let listeners = listen_for_all(&args, plan.shops()).await?;
+    let (genesis, folders) = plan.carry_out(&args)?;
     let genesis = Arc::new(genesis);
-    let mut shops = start(&args, &genesis, &folders).await?;
+    let mut shops = start(&genesis, &folders, listeners).await?;
     let views: Vec<Arc<View>> = shops.iter().map(|shop| shop.shop.view.clone()).collect();
     View::group(&views);
     introduce(&genesis, &shops)?;
@@ -127,19 +131,24 @@ struct DevShop {
     data: PathBuf,
 }
 
-async fn start(
-    args: &DevArgs,
-    genesis: &Arc<Genesis>,
-    folders: &[PathBuf],
-) -> anyhow::Result<Vec<DevShop>> {
+async fn listen_for_all(args: &DevArgs, shops: usize) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
-    for place in 0..folders.len() {
+    for place in 0..shops {
         let port = u16::try_from(place)
             .ok()
-            .and_then(|place| args.api_port.checked_add(place));
-        let port = port.context("there are not enough ports above --api-port for every shop")?;
-        listeners.push(listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), "--api-port").await?);
+            .and_then(|place| args.api_port.checked_add(place))
+            .context("there are not enough ports above --api-port for every shop")?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        listeners.push(listen(address, "--api-port").await?);
     }
+    Ok(listeners)
+}
+
+async fn start(
+    genesis: &Arc<Genesis>,
+    folders: &[PathBuf],
+    listeners: Vec<TcpListener>,
+) -> anyhow::Result<Vec<DevShop>> {
     let mut shops: Vec<DevShop> = Vec::new();
     for (place, (folder, api)) in folders.iter().zip(listeners).enumerate() {
         let url = format!(

@@ -1,0 +1,14 @@
+//! Real `dexter` processes, from end to end: what a shop owner runs, and what may go wrong with it.
+#![cfg(unix)]
+
+mod beyond_this_machine;
+mod commands;
+mod dev;
+mod durability;
+mod events;
+mod idle;
+mod import;
+mod input;
+mod mistakes;
+mod separate;
+mod support;
