@@ -144,7 +144,7 @@ impl Consensus {
     }
 
     /// Enters a height on a certified (or final) valid block of the height below. Heights never go
-    /// back; entering a height that is not above the present one changes nothing but the draw at start.
+    /// back; entering the present one anew is how a start gives it its draw and its entering time.
     pub fn enter(
         &mut self,
         now: Monotonic,
@@ -251,13 +251,6 @@ impl Consensus {
             self.final_height = height;
             self.done = self.done.max(height);
             self.heights.retain(|of, _| *of > height);
-        }
-    }
-
-    /// Forgets heights whose blocks turned out to be of an abandoned branch; their votes stay.
-    pub fn forget_candidate(&mut self, height: Height, block: &BlockHash) {
-        if let Some(state) = self.heights.get_mut(&height) {
-            state.candidates.remove(block);
         }
     }
 

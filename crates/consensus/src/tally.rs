@@ -127,12 +127,11 @@ impl Tally {
 
     /// Different blocks a voter has voted for with this kind at this height.
     fn hashes_of(&self, vote: &Vote) -> usize {
+        let (height, epoch, kind) = (vote.height, vote.epoch, vote.kind);
+        let (first, last) = (BlockHash::new([0; 32]), BlockHash::new([u8::MAX; 32]));
         self.votes
-            .iter()
-            .filter(|((height, epoch, kind, _), votes)| {
-                (*height, *epoch, *kind) == (vote.height, vote.epoch, vote.kind)
-                    && votes.shares.contains_key(&vote.voter)
-            })
+            .range((height, epoch, kind, first)..=(height, epoch, kind, last))
+            .filter(|(_, votes)| votes.shares.contains_key(&vote.voter))
             .count()
     }
 

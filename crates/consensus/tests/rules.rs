@@ -262,12 +262,6 @@ fn proposes_late_once_nothing_better_is_left() {
     expect(&mut member, at(52), BUSY, [], Some(55));
     member.valid(Height(1), not_votable(candidate(1, 45)));
     expect(&mut member, at(54), BUSY, [propose(1, 0)], None);
-
-    let mut member = proposer();
-    expect(&mut member, at(0), BUSY, [], Some(50));
-    member.valid(Height(1), candidate(1, 45));
-    member.forget_candidate(Height(1), &block(1));
-    expect(&mut member, at(54), BUSY, [propose(1, 0)], None);
 }
 
 #[test]

@@ -68,6 +68,8 @@ pub struct Pool {
     /// In how many batches an order is; one signed by a customer can be in several.
     orders: BTreeMap<OrderId, u32>,
     arrivals: u64,
+    /// Those without all their personal parts.
+    incomplete: BTreeSet<BatchId>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -116,6 +118,7 @@ impl Pool {
             if completes {
                 held.personal = personal;
                 held.complete = true;
+                self.incomplete.remove(&id);
             }
             return completes;
         }
@@ -129,6 +132,9 @@ impl Pool {
             *count = count.saturating_add(1);
         }
         self.by_arrival.insert((arrival, id));
+        if !complete {
+            self.incomplete.insert(id);
+        }
         self.held.insert(
             id,
             Held {
@@ -145,6 +151,7 @@ impl Pool {
     pub fn remove(&mut self, id: &BatchId) -> Option<Held> {
         let held = self.held.remove(id)?;
         self.by_arrival.remove(&(held.arrival, *id));
+        self.incomplete.remove(id);
         for (order, _) in held.batch.entries() {
             match self.orders.get_mut(order) {
                 Some(count) if *count > 1 => *count = count.saturating_sub(1),
@@ -162,6 +169,39 @@ impl Pool {
             }
         }
         Some(held)
+    }
+
+    /// Batches the pool is not bound to keep once no block names them: those without all their
+    /// personal parts, and the youngest of any author beyond its share, `except` one's own. Only blocks
+    /// that named them brought them in; without this a member that names ever new ones could fill the
+    /// memory of the others. Their author sends them again.
+    pub fn surplus(&self, except: Option<&MemberId>) -> Vec<BatchId> {
+        let mut beyond: BTreeMap<MemberId, Share> = BTreeMap::new();
+        for (author, share) in &self.shares {
+            let orders = share.orders.saturating_sub(self.limits.author_orders);
+            let bytes = share.bytes.saturating_sub(self.limits.author_bytes);
+            if (orders > 0 || bytes > 0) && Some(author) != except {
+                beyond.insert(*author, Share { orders, bytes });
+            }
+        }
+        let mut surplus: BTreeSet<BatchId> = self.incomplete.clone();
+        if beyond.is_empty() {
+            return surplus.into_iter().collect();
+        }
+        for (_, id) in self.by_arrival.iter().rev() {
+            let Some(held) = self.held.get(id) else {
+                continue;
+            };
+            let Some(share) = beyond.get_mut(&held.batch.batch().author) else {
+                continue;
+            };
+            if share.orders > 0 || share.bytes > 0 {
+                share.orders = share.orders.saturating_sub(held.batch.len().into());
+                share.bytes = share.bytes.saturating_sub(held.batch.bytes().into());
+                surplus.insert(*id);
+            }
+        }
+        surplus.into_iter().collect()
     }
 
     /// The batch of an id.

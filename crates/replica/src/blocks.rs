@@ -1,7 +1,7 @@
 //! Proposing, receiving and validating blocks (`docs/protocol.md` §5 rule 1, §6).
 
 use consensus::{Candidate, check_header};
-use ledger::{choose, execute, fits};
+use ledger::{choose, execute};
 use store::Record;
 use types::{
     Block, BlockHash, Epoch, FORMAT_VERSION, Header, Height, IdentityPublicKey, Message, Monotonic,
@@ -12,7 +12,7 @@ use crate::{
     branch::Branch,
     output::To,
     replica::{HEIGHT_WINDOW, MAX_AHEAD_MILLIS, Replica},
-    tree::{Node, State, Valid},
+    tree::{Lacking, Node, State, Valid},
 };
 
 /// Two blocks prove a proposer's lie; more are not kept unless certified (§5, rule 3).
@@ -21,6 +21,8 @@ const MOST_BLOCKS_OF_A_PROPOSER: usize = 2;
 impl Replica {
     /// Rule 1: builds on the entry block.
     pub(crate) fn propose(&mut self, height: Height, parent_hash: BlockHash) {
+        // Said first, so that the rules do not ask again whatever comes of it.
+        self.consensus.proposed(height);
         let most = self.genesis.max_block_orders as usize;
         let eligible = self.eligible_batches(most);
         let batches = choose(self.limits, &eligible);
@@ -55,7 +57,6 @@ impl Replica {
             },
         );
         let hash = block.hash();
-        self.consensus.proposed(height);
         self.consensus.header(&block.signed_header());
         self.out.persist.push(Record::Block(block.clone()));
         let parent_certificate = self
@@ -98,7 +99,11 @@ impl Replica {
         if let Some(certificate) = parent_certificate {
             self.certificate(Some(from), certificate);
         }
-        if height.above(self.consensus.height()) > HEIGHT_WINDOW || header.epoch != Epoch(0) {
+        // The certificate may have made the height final.
+        if height <= self.tree.head.parent.height
+            || height.above(self.consensus.height()) > HEIGHT_WINDOW
+            || header.epoch != Epoch(0)
+        {
             return;
         }
         self.block(from, block);
@@ -152,7 +157,7 @@ impl Replica {
     pub(crate) fn validate(&mut self, hash: BlockHash) {
         let mut waiting = vec![hash];
         while let Some(hash) = waiting.pop() {
-            if !self.tree.get(&hash).is_some_and(Node::is_waiting) {
+            if !self.tree.get(&hash).is_some_and(Node::is_open) {
                 continue;
             }
             match self.judge(&hash) {
@@ -167,71 +172,101 @@ impl Replica {
         self.try_finalize();
     }
 
+    /// Judges a block whose validity is open. What does not depend on its batches being here is checked
+    /// once, however many of them arrive one by one.
     fn judge(&mut self, hash: &BlockHash) -> Verdict {
-        let Some(node) = self.tree.get(hash) else {
-            return Verdict::Missing;
-        };
+        let waiting = self
+            .tree
+            .get(hash)
+            .is_some_and(|node| matches!(node.state, State::Waiting));
+        if waiting && let Some(verdict) = self.judge_place(hash) {
+            return verdict;
+        }
+        self.judge_batches(hash)
+    }
+
+    /// Checks header, ticket and place in the chain; `None` when they hold.
+    fn judge_place(&mut self, hash: &BlockHash) -> Option<Verdict> {
+        let node = self.tree.get(hash)?;
         let (header, list, source) = (
             node.block.header().clone(),
             node.block.block.batches.clone(),
             node.source,
         );
         let parent_hash = header.parent;
-        if !self.tree.is_certified(&parent_hash) || self.tree.as_parent(&parent_hash).is_none() {
+        let certified = self.tree.is_certified(&parent_hash);
+        let Some((parent, _)) = self.tree.as_parent(&parent_hash).filter(|_| certified) else {
             if let Some(source) = source
                 && header.height.previous() > self.tree.head.parent.height
             {
                 self.fetch_block(source, header.height.previous(), parent_hash);
             }
-            return Verdict::Missing;
-        }
-        let Some((parent, frontier)) = self.tree.as_parent(&parent_hash) else {
-            return Verdict::Missing;
+            return Some(Verdict::Missing);
         };
-        let frontier = frontier.clone();
-        if let Err(error) = check_header(
-            &*self.signatures,
-            &self.chain,
-            &self.members,
-            &parent,
-            &header,
-        ) {
-            return Verdict::Invalid(error.to_string());
-        }
-        let missing: Vec<_> = list
-            .iter()
-            .filter(|id| self.pool.get(id).is_none())
-            .copied()
-            .collect();
-        let mut sealed_before = false;
-        for id in &missing {
-            let is_final = self.reader.is_final_batch(id);
-            sealed_before |= self.read(is_final).unwrap_or(false);
-            sealed_before |= self
-                .unindexed
-                .iter()
-                .any(|block| block.batches.contains(id));
+        let (signatures, members) = (&*self.signatures, &self.members);
+        if let Err(error) = check_header(signatures, &self.chain, members, &parent, &header) {
+            return Some(Verdict::Invalid(error.to_string()));
         }
         let ancestors = self.tree.batches_on(&parent_hash);
-        if sealed_before || list.iter().any(|id| ancestors.contains(id)) {
-            return Verdict::Invalid("a batch in it was sealed before".to_owned());
+        let mut sealed_before = list.iter().any(|id| ancestors.contains(id));
+        let mut lacking = Lacking::default();
+        for id in &list {
+            if let Some(held) = self.pool.get(id) {
+                lacking.count(&held.batch);
+                continue;
+            }
+            lacking.batches.insert(*id);
+            let is_final = self.reader.is_final_batch(id);
+            sealed_before |= self.read(is_final).unwrap_or(false);
+            let mut unindexed = self.unindexed.iter();
+            sealed_before |= unindexed.any(|block| block.batches.contains(id));
         }
-        if !missing.is_empty() {
-            if let Some(source) = source {
-                self.fetch_batches(source, hash, missing);
+        if sealed_before {
+            let reason = "a batch in it was sealed before".to_owned();
+            return Some(Verdict::Invalid(reason));
+        }
+        self.tree.get_mut(hash)?.state = State::Lacking(lacking);
+        None
+    }
+
+    /// Checks what depends on the batches, once they are here, and asks for those that are not.
+    fn judge_batches(&mut self, hash: &BlockHash) -> Verdict {
+        let Some(node) = self.tree.get(hash) else {
+            return Verdict::Missing;
+        };
+        let State::Lacking(lacking) = &node.state else {
+            return Verdict::Missing;
+        };
+        if lacking.orders > self.limits.max_orders.into()
+            || lacking.bytes > self.limits.max_bytes.into()
+        {
+            let reason = "it seals more than the network's limits allow";
+            return Verdict::Invalid(reason.to_owned());
+        }
+        if !lacking.batches.is_empty() {
+            if let (Some(source), count) = (node.source, lacking.batches.len())
+                && self.may_ask_batches(source, hash, count)
+                && let Some(State::Lacking(lacking)) = self.tree.get(hash).map(|node| &node.state)
+            {
+                let missing = lacking.batches.iter().copied().collect();
+                self.send(To::Peer(source), Message::FetchBatches(missing));
             }
             return Verdict::Missing;
         }
+        let (header, list) = (node.block.header(), &node.block.block.batches);
         let batches: Vec<VerifiedBatch> = list
             .iter()
             .filter_map(|id| self.pool.get(id))
             .map(|held| held.batch.clone())
             .collect();
-        if !fits(self.limits, &batches) {
-            return Verdict::Invalid("it seals more than the network's limits allow".to_owned());
+        let Some((parent, frontier)) = self.tree.as_parent(&header.parent) else {
+            return Verdict::Missing;
+        };
+        if batches.len() != list.len() {
+            return Verdict::Missing;
         }
-        let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &parent_hash);
-        let executed = execute(&frontier, &branch, &batches);
+        let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &header.parent);
+        let executed = execute(frontier, &branch, &batches);
         if executed.frontier.size() != header.log_size
             || executed.frontier.root() != header.log_root
         {
@@ -263,17 +298,23 @@ impl Replica {
         let (height, source) = (node.height(), node.source);
         node.state = State::Invalid(reason.clone());
         if certified {
-            self.out.fatal.get_or_insert(format!(
-                "block {height} ({hash}) is certified by a quorum but invalid here: {reason}. Either this node's data or \
-                 program is damaged, or more members lie than the network tolerates. The node stops so as not to make it \
-                 worse; compare `dexter status` with the other shops before starting it again",
-            ));
+            self.certified_but_invalid(hash, &reason);
         } else if let Some(source) = source {
             self.fault(
                 source,
                 format!("it sent an invalid block of height {height}: {reason}"),
             );
         }
+    }
+
+    /// A quorum certified what is invalid here: the node stops (§5, rule 4).
+    pub(crate) fn certified_but_invalid(&mut self, hash: &BlockHash, reason: &str) {
+        let height = self.tree.get(hash).map(Node::height).unwrap_or_default();
+        self.out.fatal.get_or_insert(format!(
+            "block {height} ({hash}) is certified by a quorum but invalid here: {reason}. Either this node's data or \
+             program is damaged, or more members lie than the network tolerates. The node stops so as not to make it \
+             worse; compare `dexter status` with the other shops before starting it again",
+        ));
     }
 
     fn accept(&mut self, hash: &BlockHash, valid: Box<Valid>) {
@@ -336,10 +377,4 @@ enum Verdict {
     Missing,
     Invalid(String),
     Valid(Box<Valid>),
-}
-
-impl Node {
-    pub(crate) const fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting)
-    }
 }

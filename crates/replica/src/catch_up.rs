@@ -35,7 +35,10 @@ impl Replica {
         } else if status.final_height < ours {
             self.send_status(To::Peer(from));
         } else if status.height < self.consensus.height() {
-            self.send_certified(from);
+            let answer: Digest = encoding::hash(encoding::Domain::Header, &("certified", ours));
+            if self.may_ask(from, *answer.as_bytes()) {
+                self.send_certified(from);
+            }
         }
     }
 
@@ -78,7 +81,8 @@ impl Replica {
     }
 
     pub(crate) fn proposal_of(&self, hash: &BlockHash) -> Option<Proposal> {
-        let node = self.tree.get(hash)?;
+        // Who passes an invalid block on would be blamed for it.
+        let node = self.tree.get(hash).filter(|node| !node.is_invalid())?;
         let parent = node.parent();
         let on_head = parent == self.tree.head.parent.hash;
         let head_certificate = self.head_certificate.as_ref().filter(|_| on_head);
@@ -99,7 +103,10 @@ impl Replica {
     }
 
     /// After some blocks became final: if a peer has more, ask for them at once.
-    pub(crate) fn go_on_catching_up(&mut self) {
+    ///
+    /// First choice is the peer that served the last ones: one that only claims to be ahead of everybody
+    /// must not draw all the questions.
+    pub(crate) fn go_on_catching_up(&mut self, served: Option<IdentityPublicKey>) {
         let ours = self.tree.head.parent.height;
         let waiting_for_blocks = self.tree.iter().any(|node| node.known_final);
         let ahead = self
@@ -107,7 +114,7 @@ impl Replica {
             .iter()
             .filter_map(|(peer, status)| Some((status.as_ref()?.final_height, *peer)))
             .filter(|(height, _)| *height > ours)
-            .max();
+            .max_by_key(|(height, peer)| (Some(*peer) == served, *height));
         if let Some((_, peer)) = ahead
             && !waiting_for_blocks
         {
@@ -137,8 +144,8 @@ impl Replica {
         if missing.is_empty() {
             // The parent or its certificate is what is missing: both come with the block.
             self.fetch_block(from, height, block);
-        } else {
-            self.fetch_batches(from, &block, missing);
+        } else if self.may_ask_batches(from, &block, missing.len()) {
+            self.send(To::Peer(from), Message::FetchBatches(missing));
         }
     }
 
@@ -153,16 +160,17 @@ impl Replica {
         }
     }
 
-    pub(crate) fn fetch_batches(
+    /// Whether so many missing batches of a block may be asked for: again at once only when half of them
+    /// have come. With every batch that arrives the rest is missing still, and mostly on its way.
+    pub(crate) fn may_ask_batches(
         &mut self,
         from: IdentityPublicKey,
         block: &BlockHash,
-        missing: Vec<BatchId>,
-    ) {
-        let question: Digest = encoding::hash(encoding::Domain::BatchList, &(block, &missing));
-        if self.may_ask(from, *question.as_bytes()) {
-            self.send(To::Peer(from), Message::FetchBatches(missing));
-        }
+        missing: usize,
+    ) -> bool {
+        let about = missing.checked_ilog2().unwrap_or_default();
+        let question: Digest = encoding::hash(encoding::Domain::BatchList, &(block, about));
+        self.may_ask(from, *question.as_bytes())
     }
 
     pub(crate) fn answer_fetch_block(
@@ -200,6 +208,11 @@ impl Replica {
 
     /// Serves final blocks from a height on, and a finality certificate that covers them.
     pub(crate) fn answer_fetch_final(&mut self, to: IdentityPublicKey, from: Height) {
+        // Megabytes for a few bytes: the same ones to the same peer only now and then.
+        let question: Digest = encoding::hash(encoding::Domain::Header, &("serve", from));
+        if !self.may_ask(to, *question.as_bytes()) {
+            return;
+        }
         let answer = self.final_answer(from);
         if let Some(Some(message)) = self.read(answer) {
             self.send(To::Peer(to), message);
@@ -279,6 +292,7 @@ impl Replica {
             return;
         }
         let mut hashes = Vec::new();
+        let mut carried = Vec::new();
         let mut last = None;
         for CheckedFinalBlock { block, batches } in news {
             let hash = block.hash();
@@ -302,9 +316,14 @@ impl Replica {
                     });
                 }
             }
-            for batch in batches {
-                self.batch(batch);
+            carried.extend(batches);
+            if let Some(reason) = self.invalid_reason(&hash) {
+                self.certified_but_invalid(&hash, &reason);
+                return;
             }
+        }
+        for batch in carried {
+            self.batch(batch);
         }
         if let Some((height, hash)) = last {
             self.known_final(height, hash, certifies_last.then_some(certificate));

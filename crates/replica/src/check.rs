@@ -6,8 +6,12 @@ use std::sync::Arc;
 use types::{
     BatchError, BatchId, Block, BlockHash, Certificate, ChainId, Equivocation, FullBatch, Genesis,
     Header, Height, MemberSet, Message, PersonalPart, Proposal, Signatures, SignedBlock, Status,
-    VerifiedBatch, Vote, batch, block::batches_root, message,
+    VerifiedBatch, Vote, batch, block::batches_root, encode, message,
 };
+
+/// The most bytes of one batch with its personal parts: four times what an honest member puts into
+/// one, and little enough that an answer which carries it beside others still fits a message.
+const MOST_BATCH_BYTES: usize = 16 * 1024 * 1024;
 
 /// What is wrong with a message: its sender's fault, unless a batch it passes on is bad by itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +31,9 @@ pub enum Fault {
     /// More than a message may ask for or carry.
     #[error("it asked for or sent more than one message may carry")]
     TooMuch,
+    /// A final block that its proposer did not sign.
+    #[error("it sent a final block that its proposer did not sign")]
+    Unsigned,
     /// Final blocks that do not hang together.
     #[error("it sent final blocks that do not follow from each other")]
     Unlinked,
@@ -121,6 +128,18 @@ pub fn check(
             if !certificate.verify(signatures, chain, members) {
                 return Err(Fault::Unlinked);
             }
+            // No hash covers a proposer's signature, so the certificate says nothing about it.
+            let signed = |block: &types::FinalBlock| {
+                members
+                    .get(block.block.header().proposer)
+                    .is_some_and(|proposer| {
+                        let header = block.block.signed_header();
+                        header.is_signed_by(signatures, &proposer.identity_key)
+                    })
+            };
+            if !blocks.iter().all(signed) {
+                return Err(Fault::Unsigned);
+            }
             let blocks = blocks
                 .into_iter()
                 .map(|block| {
@@ -148,6 +167,9 @@ fn check_batch(
     members: &MemberSet,
     full: FullBatch,
 ) -> Result<CheckedBatch, Fault> {
+    if encode(&full).len() > MOST_BATCH_BYTES {
+        return Err(Fault::TooMuch);
+    }
     let FullBatch { batch, personal } = full;
     let author = members
         .by_id(&batch.author)

@@ -29,6 +29,11 @@ impl Replica {
     /// Moves the final head up a path, highest block first.
     fn finalize(&mut self, path: Vec<BlockHash>, certificate: Option<Certificate>) {
         let mut blocks = Vec::new();
+        let served = path
+            .first()
+            .and_then(|hash| self.tree.get(hash))
+            .filter(|node| node.known_final)
+            .and_then(|node| node.source);
         for hash in path.iter().rev() {
             self.persist_block(hash);
             if let Some(node) = self.tree.take(hash) {
@@ -36,6 +41,7 @@ impl Replica {
             }
         }
         self.head_certificate.clone_from(&certificate);
+        self.head_moved = true;
         self.out.finalized.push(FinalRun {
             blocks,
             certificate,
@@ -56,7 +62,9 @@ impl Replica {
         for child in self.tree.children(&head.hash) {
             self.validate(child);
         }
-        self.go_on_catching_up();
+        let surplus = self.pool.surplus(self.my_id.as_ref());
+        self.drop_batches(surplus);
+        self.go_on_catching_up(served);
     }
 
     fn finalize_block(&mut self, node: Node) -> Option<ExecutedBlock> {

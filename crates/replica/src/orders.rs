@@ -2,16 +2,19 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use ledger::would_record;
 use store::{Answer, Record};
 use types::{
     Batch, Entry, FullBatch, MemberId, Message, Order, OrderId, PersonalPart, Voucher, encode,
 };
 
 use crate::{
+    branch::Branch,
     check::CheckedBatch,
     input::Submission,
     output::{Notice, Refusal, Submitted, To},
     replica::Replica,
+    tree::State,
 };
 
 /// The most bytes, personal parts included, of one batch of ours: it travels as one message, and a
@@ -105,7 +108,7 @@ impl Replica {
             waiting.1.saturating_add(size),
         )?;
         let id = order.id();
-        let branch = crate::branch::Branch::new(
+        let branch = Branch::new(
             &self.tree,
             &self.unindexed,
             &self.reader,
@@ -157,14 +160,17 @@ impl Replica {
         {
             return;
         }
-        if !self.is_named(&id) {
+        if !self.tree.iter().any(|node| node.wants(&id)) {
             let author = batch.batch.batch().author;
             let room = self.pool.room_for(
                 &author,
                 batch.batch.len().into(),
                 batch.batch.bytes().into(),
             );
-            if !batch.complete || room.is_err() {
+            // One in which nothing is new would be written down, dropped, and could be sent again.
+            let head = &self.tree.head.parent.hash;
+            let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, head);
+            if !batch.complete || room.is_err() || !would_record(&branch, &batch.batch) {
                 return;
             }
         }
@@ -188,13 +194,16 @@ impl Replica {
         };
         self.out.persist.push(Record::Batch(full));
         let id = batch.id();
+        let mut waiting = Vec::new();
+        for node in self.tree.iter_mut() {
+            if let State::Lacking(lacking) = &mut node.state
+                && lacking.batches.remove(&id)
+            {
+                lacking.count(&batch);
+                waiting.push(node.hash);
+            }
+        }
         self.out.notices.push(Notice::Pooled { batch, personal });
-        let waiting: Vec<_> = self
-            .tree
-            .iter()
-            .filter(|node| node.is_waiting() && node.block.block.batches.contains(&id))
-            .map(|node| node.hash)
-            .collect();
         for hash in waiting {
             self.validate(hash);
         }

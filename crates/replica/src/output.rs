@@ -107,7 +107,8 @@ pub enum Notice {
         /// Its personal parts.
         personal: Vec<Option<PersonalPart>>,
     },
-    /// Batches left the pool without being sealed: nothing in them was new.
+    /// Batches left the pool without being sealed: nothing in them was new, or a block that came to
+    /// nothing had brought them in without their personal parts or beyond their author's share.
     Dropped(Vec<BatchId>),
     /// A valid block was certified.
     Sealed {

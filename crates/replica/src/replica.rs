@@ -9,9 +9,9 @@ use consensus::{Action, Consensus, Draw, Settings, Tally, Work};
 use ledger::{BlockLimits, Pool, PoolLimits, would_record};
 use store::{CommitReceipt, Reader, Record, StoreError};
 use types::{
-    BatchId, BlockHash, Certificate, ChainId, Equivocation, Genesis, Height, IdentityPublicKey,
-    IdentitySecret, MemberId, MemberIndex, MemberSet, Message, Micros, Monotonic, Now, Signatures,
-    Status, VerifiedBatch, Vote, VoteKind, VotingSecret,
+    BatchId, BlockHash, Certificate, ChainId, Equivocation, FaultModel, Genesis, Height,
+    IdentityPublicKey, IdentitySecret, MemberId, MemberIndex, MemberSet, Message, Micros,
+    Monotonic, Now, Signatures, Status, VerifiedBatch, Vote, VoteKind, VotingSecret,
 };
 
 use crate::{
@@ -29,8 +29,9 @@ pub(crate) const HEIGHT_WINDOW: u64 = 16;
 /// A question is put to the same peer again only after this long: twice a slow round trip.
 const ASK_AGAIN: Micros = Micros::from_millis(500);
 
-/// The most questions remembered: every block of a full window, asked of every member.
-const MOST_ASKED: usize = 4_096;
+/// The most questions put to one peer within [`ASK_AGAIN`]: several for every height of the window.
+/// Each peer has its own share, so that one that provokes questions cannot use up the others'.
+const MOST_ASKED: usize = 256;
 
 /// A timestamp may be this far ahead of the wall clock for a block to be votable (§5).
 pub(crate) const MAX_AHEAD_MILLIS: u64 = 10_000;
@@ -68,7 +69,8 @@ pub struct Progress {
     pub own_draw: Option<Draw>,
     /// Since when its clock for this height runs.
     pub clock: Option<Monotonic>,
-    /// The highest final height any connected peer has told of.
+    /// The highest final height that connected peers have told of, leaving out as many of the highest
+    /// as members may lie.
     pub best_peer_final: Height,
 }
 
@@ -97,9 +99,12 @@ pub struct Replica {
     /// their own.
     pub(crate) final_targets: BTreeMap<Height, (BlockHash, Option<Certificate>)>,
     pub(crate) head_certificate: Option<Certificate>,
+    /// The final head has moved since the last status to everyone.
+    pub(crate) head_moved: bool,
     pub(crate) evidence: BTreeMap<(Height, MemberIndex), Equivocation>,
     pub(crate) peers: BTreeMap<IdentityPublicKey, Option<Status>>,
-    asked: BTreeMap<(IdentityPublicKey, [u8; 32]), Monotonic>,
+    /// When each peer was last asked what.
+    asked: BTreeMap<IdentityPublicKey, BTreeMap<[u8; 32], Monotonic>>,
     /// Whether a batch is eligible on the entry block, while that is known.
     pub(crate) eligible: Option<bool>,
     pub(crate) last_batch_number: u64,
@@ -162,6 +167,7 @@ impl Replica {
             uncommitted: VecDeque::new(),
             final_targets: BTreeMap::new(),
             head_certificate,
+            head_moved: false,
             evidence: BTreeMap::new(),
             peers: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -188,6 +194,7 @@ impl Replica {
             Event::Connected(peer) => self.connected(peer),
             Event::Disconnected(peer) => {
                 self.peers.remove(&peer);
+                self.asked.remove(&peer);
             }
             Event::Message(from, CheckedMessage(message)) => self.receive(from, message),
             Event::Committed(receipt) => self.committed(&receipt),
@@ -206,12 +213,17 @@ impl Replica {
 
     /// Where the replica stands.
     pub fn progress(&self) -> Progress {
-        let best_peer_final = self
-            .peers
-            .values()
-            .flatten()
-            .map(|status| status.final_height)
-            .max();
+        // As many as may lie can claim any height: the next highest is one that an honest member told.
+        let of_members = self
+            .peer_heights()
+            .filter(|(peer, _)| self.members.index_of_identity(peer).is_some());
+        let mut heights: Vec<Height> = of_members.map(|(_, height)| height).collect();
+        heights.sort_unstable_by(|one, other| other.cmp(one));
+        let liars = match self.members.fault_model() {
+            FaultModel::Byzantine => FaultModel::Byzantine.tolerated(self.members.len()),
+            FaultModel::Crash => 0,
+        };
+        let best_peer_final = heights.get(liars).copied();
         Progress {
             height: self.consensus.height(),
             final_height: self.tree.head.parent.height,
@@ -282,6 +294,11 @@ impl Replica {
                 }
             }
         }
+        if self.head_moved && self.consensus.clock().is_none() {
+            // About to sleep: whoever missed the last blocks learns of it now.
+            self.head_moved = false;
+            self.send_status(To::All);
+        }
         self.resend_if_due();
         let mut output = std::mem::take(&mut self.out);
         self.sequence = self.sequence.saturating_add(1);
@@ -351,8 +368,8 @@ impl Replica {
         eligible
     }
 
-    /// Drops batches in which nothing can ever be recorded any more, unless a block names them.
-    fn drop_batches(&mut self, useless: Vec<BatchId>) {
+    /// Drops batches that the pool need not or cannot keep, unless a block names them.
+    pub(crate) fn drop_batches(&mut self, useless: Vec<BatchId>) {
         let droppable: Vec<BatchId> = useless
             .into_iter()
             .filter(|id| !self.is_named(id))
@@ -367,11 +384,11 @@ impl Replica {
         self.out.notices.push(Notice::Dropped(droppable));
     }
 
-    /// True when a block above the final head names the batch.
-    pub(crate) fn is_named(&self, id: &BatchId) -> bool {
+    /// True when a block above the final head that may still count names the batch.
+    fn is_named(&self, id: &BatchId) -> bool {
         self.tree
             .iter()
-            .any(|node| node.block.block.batches.contains(id))
+            .any(|node| !node.is_invalid() && node.block.block.batches.contains(id))
     }
 
     /// Enters a height on a certified valid block (or the final head) of the height below, and draws
@@ -427,20 +444,20 @@ impl Replica {
     /// True when the question has not been put to this peer lately.
     pub(crate) fn may_ask(&mut self, peer: IdentityPublicKey, question: [u8; 32]) -> bool {
         let now = self.now.monotonic;
-        if self
-            .asked
-            .get(&(peer, question))
+        let asked = self.asked.entry(peer).or_default();
+        if asked
+            .get(&question)
             .is_some_and(|at| now < at.plus(ASK_AGAIN))
         {
             return false;
         }
-        if self.asked.len() >= MOST_ASKED {
-            self.asked.retain(|_, at| now < at.plus(ASK_AGAIN));
+        if asked.len() >= MOST_ASKED {
+            asked.retain(|_, at| now < at.plus(ASK_AGAIN));
         }
-        if self.asked.len() >= MOST_ASKED {
+        if asked.len() >= MOST_ASKED {
             return false;
         }
-        self.asked.insert((peer, question), now);
+        asked.insert(question, now);
         true
     }
 

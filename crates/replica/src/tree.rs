@@ -35,12 +35,22 @@ pub(crate) struct Node {
 /// What is known of a block.
 #[derive(Debug)]
 pub(crate) enum State {
-    /// Its parent, the parent's certificate or some of its batches are not here yet.
+    /// Its parent or the parent's certificate is not here yet.
     Waiting,
+    /// All but its batches has been checked, once, and some of them are not here yet.
+    Lacking(Lacking),
     /// Valid (`docs/protocol.md` §6).
     Valid(Box<Valid>),
     /// Invalid for everyone and for ever.
     Invalid(String),
+}
+
+/// The batches a block waits for, and how much those that are here come to.
+#[derive(Debug, Default)]
+pub(crate) struct Lacking {
+    pub(crate) batches: BTreeSet<BatchId>,
+    pub(crate) orders: u64,
+    pub(crate) bytes: u64,
 }
 
 /// A valid block, executed.
@@ -56,6 +66,14 @@ pub(crate) struct Valid {
     pub(crate) since: Monotonic,
 }
 
+impl Lacking {
+    /// Counts a batch that is here.
+    pub(crate) fn count(&mut self, batch: &VerifiedBatch) {
+        self.orders = self.orders.saturating_add(batch.len().into());
+        self.bytes = self.bytes.saturating_add(batch.bytes().into());
+    }
+}
+
 impl Node {
     pub(crate) const fn height(&self) -> Height {
         self.block.block.header.height
@@ -66,7 +84,25 @@ impl Node {
     pub(crate) fn valid(&self) -> Option<&Valid> {
         match &self.state {
             State::Valid(valid) => Some(valid),
-            State::Waiting | State::Invalid(_) => None,
+            State::Waiting | State::Lacking(_) | State::Invalid(_) => None,
+        }
+    }
+    /// True when it is neither valid nor invalid yet.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Waiting | State::Lacking(_))
+    }
+    /// True when it is invalid.
+    pub(crate) const fn is_invalid(&self) -> bool {
+        matches!(self.state, State::Invalid(_))
+    }
+    /// True when all that keeps it from being valid is the batch, perhaps among others, or it is known
+    /// to be final: then the caps of the pool do not apply to the batch.
+    pub(crate) fn wants(&self, id: &BatchId) -> bool {
+        match &self.state {
+            State::Lacking(lacking) => lacking.batches.contains(id),
+            State::Waiting => self.known_final && self.block.block.batches.contains(id),
+            State::Valid(_) => self.block.block.batches.contains(id),
+            State::Invalid(_) => false,
         }
     }
 }
@@ -99,6 +135,10 @@ impl Tree {
     }
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.nodes.values_mut()
     }
 
     /// Blocks of a proposer at a height that no certificate speaks for.

@@ -60,7 +60,9 @@ impl Replica {
                     .all(|batch| self.pool.get(&batch.id()).is_some_and(|held| held.complete))
             })
         });
-        if !whole && vote.height > self.tree.head.parent.height {
+        // More votes than an honest member sends are no reason to ask for anything.
+        let counted = self.tally.has(&vote);
+        if !whole && counted && vote.height > self.tree.head.parent.height {
             self.fetch_whole(from, vote.height, vote.block);
         }
         // Rule 3: who votes for a block of a liar has not seen the proof.
@@ -139,10 +141,7 @@ impl Replica {
             .get(&block)
             .is_some_and(|node| node.valid().is_some());
         if let Some(reason) = self.invalid_reason(&block) {
-            self.out.fatal.get_or_insert(format!(
-                "block {height} ({block}) is certified by a quorum but invalid here: {reason}. Either this node's data or \
-                 program is damaged, or more members lie than the network tolerates",
-            ));
+            self.certified_but_invalid(&block, &reason);
             return;
         }
         self.tree.certify(certificate.clone());
@@ -167,7 +166,7 @@ impl Replica {
         self.try_finalize();
     }
 
-    fn invalid_reason(&self, block: &BlockHash) -> Option<String> {
+    pub(crate) fn invalid_reason(&self, block: &BlockHash) -> Option<String> {
         match &self.tree.get(block)?.state {
             crate::tree::State::Invalid(reason) => Some(reason.clone()),
             _ => None,

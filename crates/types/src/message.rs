@@ -85,9 +85,9 @@ pub enum Message {
     },
 }
 
-/// The most headers between a final block and the finality certificate that covers it, in an answer
-/// or a receipt. Blocks without a certificate of their own are rare and runs of them short; where a
-/// run is longer the answer carries more blocks instead.
+/// The most headers between a final block and the finality certificate that covers it, in an answer:
+/// over a megabyte of them. Blocks without a certificate of their own are rare, and a run of so many
+/// has never been seen.
 pub const MAX_FINALITY_HEADERS: usize = 4_096;
 
 /// The most batch ids a message may ask for: as many as a largest block can name.

@@ -6,6 +6,8 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod liar;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -105,6 +107,12 @@ pub struct World {
     pub notices: Vec<(usize, Notice)>,
     /// Messages of these are dropped: (from, to).
     pub cut: BTreeSet<(usize, usize)>,
+    /// Messages refused before they reached a member: (from, to, why).
+    pub refused: Vec<(usize, usize, String)>,
+    /// What was sent to a member that does not run: a test may play it.
+    pub mail: Vec<(usize, usize, Arc<Message>)>,
+    /// When each member first sent a vote.
+    pub vote_times: BTreeMap<(usize, VoteKind, BlockHash), u64>,
     placed: u64,
 }
 
@@ -197,6 +205,9 @@ impl World {
             blocks_sent: 0,
             notices: Vec::new(),
             cut: BTreeSet::new(),
+            refused: Vec::new(),
+            mail: Vec::new(),
+            vote_times: BTreeMap::new(),
             placed: 0,
         };
         for host in 0..members {
@@ -432,13 +443,19 @@ impl World {
                 .entry((from, *height, *kind))
                 .or_default()
                 .insert(*block);
+            let time = self.time + delay;
+            self.vote_times.entry((from, *kind, *block)).or_insert(time);
         }
         for to in 0..self.hosts.len() {
             let wanted = match outgoing.to {
                 To::All => true,
                 To::Peer(key) => self.hosts[to].key == key,
             };
-            if to == from || !wanted || self.hosts[to].running.is_none() {
+            if to == from || !wanted {
+                continue;
+            }
+            if self.hosts[to].running.is_none() {
+                self.mail.push((from, to, outgoing.message.clone()));
                 continue;
             }
             self.messages += 1;
@@ -509,8 +526,11 @@ impl World {
                         (*message).clone(),
                     );
                     let key = self.hosts[from].key;
-                    if let Ok(checked) = checked {
-                        self.step(to, Event::Message(key, checked));
+                    match checked {
+                        Ok(checked) => {
+                            self.step(to, Event::Message(key, checked));
+                        }
+                        Err(fault) => self.refused.push((from, to, fault.to_string())),
                     }
                 }
             }
@@ -552,8 +572,9 @@ impl World {
 
     /// Agreement, no contradicted vote, nothing lost, nothing twice.
     pub fn check_safety(&self) {
+        let longest = self.finals.iter().max_by_key(|finals| finals.len());
         for finals in &self.finals {
-            for (mine, other) in finals.iter().zip(&self.finals[0]) {
+            for (mine, other) in finals.iter().zip(longest.unwrap()) {
                 assert_eq!(
                     mine.block, other.block,
                     "two final blocks at height {}",
