@@ -30,7 +30,7 @@ pub(crate) struct ListParameters {
 
 /// Lists blocks, newest first.
 #[utoipa::path(
-    get, path = "/v1/blocks", tag = "blocks",
+    get, path = "/v1/blocks", operation_id = "list_blocks", tag = "blocks",
     params(ListParameters),
     responses(
         (status = 200, description = "a page of blocks", body = BlockPage),
@@ -57,7 +57,7 @@ pub(crate) async fn list(
 
 /// Shows a block and the ids of its orders.
 #[utoipa::path(
-    get, path = "/v1/blocks/{block}", tag = "blocks",
+    get, path = "/v1/blocks/{block}", operation_id = "show_block", tag = "blocks",
     params(("block" = String, Path, description = "a height, or a hash of 64 hexadecimal digits")),
     responses(
         (status = 200, description = "the block", body = BlockDetail),

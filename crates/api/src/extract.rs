@@ -89,7 +89,14 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Parameters<T> {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         match Query::from_request_parts(parts, app).await {
             Ok(Query(parameters)) => Ok(Self(parameters)),
-            Err(rejection) => Err(Problem::malformed(rejection.body_text())),
+            Err(rejection) => {
+                let text = rejection.body_text();
+                // The library begins with its own words for what this says.
+                let reason = text.split_once(": ").map_or(&*text, |(_, reason)| reason);
+                Err(Problem::malformed(format!(
+                    "a parameter behind the question mark is wrong: {reason}; /openapi.json describes them all"
+                )))
+            }
         }
     }
 }

@@ -111,7 +111,9 @@ pub(crate) struct TransactionPool {
     request_body = NewTransaction,
     responses(
         (status = 201, description = "taken", body = Added),
-        (status = 400, description = "an element is missing", body = String, content_type = "text/plain"),
+        (status = 400, description = "an element is missing, or the body is not JSON",
+            content((String = "text/plain"), (ProblemBody = "application/problem+json"))),
+        (status = 413, description = "the body is too large", body = ProblemBody, content_type = PROBLEM_JSON),
         (status = 415, description = "the body is not JSON", body = ProblemBody, content_type = PROBLEM_JSON),
         (status = 422, description = "the order is not valid", body = ProblemBody, content_type = PROBLEM_JSON),
     )

@@ -15,8 +15,12 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    blocks, chain, events, extract::MAX_BODY_BYTES, legacy, network, orders, problem::Problem,
-    security, state::Shared,
+    blocks, chain, events,
+    extract::MAX_BODY_BYTES,
+    legacy, network, orders,
+    problem::{PROBLEM_JSON, Problem},
+    security,
+    state::Shared,
 };
 
 /// What the document says about itself.
@@ -63,8 +67,22 @@ pub fn document() -> openapi::OpenApi {
     described(routes().into_openapi())
 }
 
-/// Adds what no single route tells: the token, and what the original's route shares with the new one.
+/// Adds what no single route tells: the token, and that every route may refuse with a problem, as it
+/// does for an unknown host, a foreign origin or a missing token.
 fn described(mut document: openapi::OpenApi) -> openapi::OpenApi {
+    let problem = openapi::Content::new(Some(openapi::Ref::from_schema_name("ProblemBody")));
+    let refusal = openapi::ResponseBuilder::new()
+        .description("any other refusal")
+        .content(PROBLEM_JSON, problem)
+        .build();
+    let items = document.paths.paths.values_mut();
+    for operation in items
+        .flat_map(|item| [&mut item.get, &mut item.post])
+        .flatten()
+    {
+        let responses = &mut operation.responses.responses;
+        responses.insert("default".to_owned(), refusal.clone().into());
+    }
     let components = document.components.get_or_insert_default();
     let token = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("token", token);

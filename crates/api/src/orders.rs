@@ -72,7 +72,7 @@ pub(crate) struct ListParameters {
 /// Answers once the order is safe on this node's disk, or, with `?wait=final`, once it is final. A
 /// request with an `Idempotency-Key` can be repeated for 24 hours and is answered the same.
 #[utoipa::path(
-    post, path = "/v1/orders", tag = "orders",
+    post, path = "/v1/orders", operation_id = "place_order", tag = "orders",
     params(
         PlaceParameters,
         ("Idempotency-Key" = Option<String>, Header, description = "names this request, at most 255 bytes"),
@@ -243,7 +243,7 @@ fn random_salt() -> Result<[u8; SALT_BYTES], Problem> {
 
 /// Shows an order, however far it has come.
 #[utoipa::path(
-    get, path = "/v1/orders/{id}", tag = "orders",
+    get, path = "/v1/orders/{id}", operation_id = "show_order", tag = "orders",
     params(("id" = String, Path, description = "the order's id: 64 hexadecimal digits")),
     responses(
         (status = 200, description = "the order", body = OrderView),
@@ -272,7 +272,7 @@ fn no_such_order(id: OrderId) -> Problem {
 
 /// Lists final orders, in the order of the order log.
 #[utoipa::path(
-    get, path = "/v1/orders", tag = "orders",
+    get, path = "/v1/orders", operation_id = "list_orders", tag = "orders",
     params(ListParameters),
     responses(
         (status = 200, description = "a page of orders", body = OrderPage),
@@ -306,7 +306,7 @@ pub(crate) async fn list(
 /// Everything that is needed to check the order against the genesis file without trusting this node:
 /// its place in the order log, the inclusion path, a final header and its finality certificate.
 #[utoipa::path(
-    get, path = "/v1/orders/{id}/proof", tag = "orders",
+    get, path = "/v1/orders/{id}/proof", operation_id = "prove_order", tag = "orders",
     params(("id" = String, Path, description = "the order's id: 64 hexadecimal digits")),
     responses(
         (status = 200, description = "the proof", body = Proof),

@@ -99,12 +99,20 @@ async fn the_description_lists_every_route() {
     let document = served.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
     let mut routes = Vec::new();
+    let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
-        for method in item.as_object().unwrap().keys() {
+        for (method, operation) in item.as_object().unwrap() {
             routes.push(format!("{method} {path}"));
+            operations.push(operation["operationId"].as_str().unwrap().to_owned());
+            let refusal = &operation["responses"]["default"]["content"];
+            assert!(refusal["application/problem+json"].is_object(), "{path}");
         }
     }
     routes.sort();
+    operations.sort();
+    let named = operations.len();
+    operations.dedup();
+    assert_eq!(operations.len(), named, "an operation's id names it alone");
     let expected = [
         "get /",
         "get /get_chain",
