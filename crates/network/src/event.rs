@@ -92,6 +92,15 @@ pub enum Event {
         /// Where the second holder is.
         address: SocketAddr,
     },
+    /// A peer refuses us, because it is connected with another node that has our key.
+    KeyInUse {
+        /// The peer's key.
+        key: IdentityPublicKey,
+        /// The peer's name.
+        name: String,
+        /// Where the peer is.
+        address: SocketAddr,
+    },
 }
 
 impl fmt::Display for Event {
@@ -142,6 +151,11 @@ impl fmt::Display for Event {
                 f,
                 "a second node with the key of {name} is at {address}; it was refused. Stop one of the \
                  two: a member that runs twice counts as lying"
+            ),
+            Self::KeyInUse { name, address, .. } => write!(
+                f,
+                "{name} at {address} refuses this node: another node with the same key is connected with \
+                 it. Stop one of the two: a member that runs twice counts as lying"
             ),
         }
     }

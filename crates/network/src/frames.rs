@@ -188,10 +188,24 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// What broke a connection. Its many ways to be closed come with the words of the system or the
+/// multiplexer, which tell a person no more than that.
+fn in_words(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::BrokenPipe
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::ConnectionReset
+        | ErrorKind::UnexpectedEof
+        | ErrorKind::WriteZero => "the other side closed it".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Why a frame could not be read. The peer's fault, or the network's.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FrameError {
-    #[error("the connection was lost: {0}")]
+    #[error("the connection was lost: {}", in_words(.0))]
     Lost(#[from] std::io::Error),
     #[error("nothing was heard from it for {0} s")]
     Silent(u64),
@@ -283,7 +297,9 @@ impl<'a, S: AsyncRead + Unpin> FrameReader<'a, S> {
             let wanted = (length - bytes.len()).min(CHUNK_BYTES);
             let reading = self.stream.read(&mut self.chunk[..wanted]);
             match tokio::time::timeout(self.silence.most, reading).await {
-                Ok(Ok(0)) => return Err(std::io::Error::other("the other side closed it").into()),
+                Ok(Ok(0)) => {
+                    return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+                }
                 Ok(read) => bytes.extend_from_slice(&self.chunk[..read?]),
                 Err(_) if self.notices && self.silence.too_long() => {
                     return Err(FrameError::Silent(self.silence.most.as_secs()));

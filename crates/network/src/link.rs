@@ -39,6 +39,9 @@ const MAX_SILENCE: Duration = Duration::from_secs(11);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the other side may take to read why we close.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+/// The goodbye to the second holder of a key. It is a part of the protocol: that node tells its
+/// operator, and rests.
+pub(crate) const KEY_IN_USE: &str = "another node with the same key is connected";
 /// A round of votes of the largest network (100 members, two kinds, several heights), and a dozen of
 /// the largest proposals.
 const SMALL_QUEUE: QueueLimits = QueueLimits {
@@ -193,8 +196,15 @@ pub(crate) enum Verdict {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     Lost(String),
-    OtherGenesis { ours: String, theirs: String },
-    OtherVersion { theirs: u16 },
+    OtherGenesis {
+        ours: String,
+        theirs: String,
+    },
+    OtherVersion {
+        theirs: u16,
+    },
+    /// The other side is connected with another node that has our key.
+    KeyInUse,
 }
 
 impl From<FrameError> for Ended {
@@ -319,6 +329,7 @@ impl Session {
                 Frame::Probe => {
                     link.small.push(frame_bytes(&Frame::Alive));
                 }
+                Frame::Goodbye(reason) if reason.as_str() == KEY_IN_USE => return Ended::KeyInUse,
                 Frame::Goodbye(reason) => {
                     return Ended::Lost(format!("it says: {}", printable(reason.as_str())));
                 }

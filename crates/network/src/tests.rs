@@ -592,6 +592,11 @@ async fn a_second_holder_of_a_key_is_noticed_and_refused() {
         copy.disconnected(2).await,
         "it says: another node with the same key is connected"
     );
+    let refused = |event| match event {
+        Event::KeyInUse { name, .. } => Some(name),
+        _ => None,
+    };
+    assert_eq!(copy.until(refused).await, "shop-2");
     two.handle.broadcast(&encoded(&status(4)));
     assert_eq!(one.message(2).await, status(4));
 

@@ -4,13 +4,14 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use libp2p::swarm::ConnectionId;
 use tokio::{sync::oneshot, time::Instant};
+use types::IdentityPublicKey;
 
 use super::Router;
 use crate::{
     addresses::Certainty,
     event::Event,
     frames::{Frame, Greeting, KnownAddress, WIRE_VERSION, frame_bytes, printable},
-    link::{Ended, Link, Peer, Rank, Report, Verdict},
+    link::{Ended, KEY_IN_USE, Link, Peer, Rank, Report, Verdict},
 };
 
 /// Addresses taken from one greeting or one frame: all that an honest member knows.
@@ -77,9 +78,7 @@ impl Router {
                     return;
                 }
                 Some(true) => {
-                    let _ = verdict.send(Verdict::Leave(
-                        "another node with the same key is connected",
-                    ));
+                    let _ = verdict.send(Verdict::Leave(KEY_IN_USE));
                     let name = incumbent.name.clone();
                     self.complain(key, "duplicate", Event::DuplicateKey { key, name, address })
                         .await;
@@ -152,6 +151,14 @@ impl Router {
         .await;
     }
 
+    /// Takes a link out of use whose connection has ended; there is none where it was not admitted.
+    async fn part(&mut self, key: &IdentityPublicKey, link: Option<Arc<Link>>, reason: String) {
+        let Some(link) = link else { return };
+        self.shared.links().remove(key);
+        let (key, name) = (link.key, link.name.clone());
+        self.tell(Event::Disconnected { key, name, reason }).await;
+    }
+
     /// A connection's task ended, and with it the connection.
     pub(super) async fn on_ended(&mut self, connection: ConnectionId, ended: Ended) {
         self.swarm.close_connection(connection);
@@ -166,18 +173,16 @@ impl Router {
         let hopeless = !matches!(ended, Ended::Lost(_));
         self.addresses.lost(&key, lasted, hopeless, Instant::now());
         match ended {
-            Ended::Lost(reason) => match state.link {
-                Some(link) => {
-                    self.shared.links().remove(&key);
-                    self.tell(Event::Disconnected {
-                        key,
-                        name: link.name.clone(),
-                        reason,
-                    })
+            Ended::Lost(reason) => {
+                tracing::debug!("connection with {name} at {address}: {reason}");
+                self.part(&key, state.link, reason).await;
+            }
+            Ended::KeyInUse => {
+                self.part(&key, state.link, format!("it says: {KEY_IN_USE}"))
                     .await;
-                }
-                None => tracing::debug!("connection with {name} at {address}: {reason}"),
-            },
+                self.complain(key, "key in use", Event::KeyInUse { key, name, address })
+                    .await;
+            }
             Ended::OtherGenesis { ours, theirs } => {
                 let event = Event::GenesisMismatch {
                     key,

@@ -83,6 +83,11 @@ fn a_second_node_of_one_member_is_refused_and_the_network_goes_on() {
     let line = nodes[0].process.line("a second node with the key of boris");
     assert!(line.contains("Stop one of the two"), "{line}");
     twin.line("disconnected from anna: it says: another node with the same key is connected");
+    let line = twin.line("! anna at");
+    assert!(
+        line.contains("refuses this node: another node with the same key"),
+        "{line}"
+    );
     let shops: Vec<&Rest> = nodes.iter().map(|node| &node.rest).collect();
     shops.iter().for_each(|shop| drop(shop.place_final("Bea")));
     founding.assert_one_chain(&shops);
