@@ -14,7 +14,7 @@ use crate::{
     founding::{fault_advice, read_genesis},
     keys::{DEFAULT_DATA_DIR, MemberKeys},
     output,
-    shop::{Shop, ShopConfig},
+    shop::ShopConfig,
     token,
 };
 
@@ -72,7 +72,6 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         keys,
         data: args.data,
         p2p: args.p2p,
-        bootstrap: args.join,
         observers: args.observer,
         api,
         api_config: ApiConfig {
@@ -84,7 +83,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         on_happening: Box::new(report::print),
     };
     let mut stopping = Stopping::new()?;
-    let mut shop = Shop::start(config)
+    let start = async { config.open().await?.start(args.join).await };
+    let mut shop = start
         .await
         .map_err(name_the_flag)
         .context("the node cannot start")?;

@@ -18,10 +18,10 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread::JoinHandle};
 
 use anyhow::{Context as _, anyhow};
 use api::{ApiConfig, EventFeed};
-use network::{Config, Handle, Hello, NamedKey, Network};
-use store::Store;
+use network::{Config, Events, Handle, Hello, NamedKey, Network, NetworkError};
+use store::{Recovered, Store};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle as Task};
-use types::{BlsAndEd25519, Genesis, IdentityPublicKey, Signatures};
+use types::{BlsAndEd25519, Genesis, IdentityPublicKey, Member, MemberSet, Signatures};
 
 use crate::keys::{MemberKeys, create_private_folder};
 pub use view::{Happening, View};
@@ -36,8 +36,6 @@ pub struct ShopConfig {
     pub data: PathBuf,
     /// Where it listens for other members.
     pub p2p: Vec<SocketAddr>,
-    /// Members to join through.
-    pub bootstrap: Vec<SocketAddr>,
     /// Who may read along without being a member.
     pub observers: Vec<IdentityPublicKey>,
     /// Where the REST interface listens already.
@@ -46,6 +44,165 @@ pub struct ShopConfig {
     pub api_config: ApiConfig,
     /// Is told what happens, on the driver's thread: it must not block for long.
     pub on_happening: Box<dyn Fn(&Happening) + Send>,
+}
+
+impl ShopConfig {
+    /// Opens the data folder and reads what a restart needs. Nothing is heard or said yet.
+    ///
+    /// # Errors
+    /// When the keys are no member's, or the data folder is in use, damaged or of another network.
+    pub async fn open(self) -> anyhow::Result<OpenShop> {
+        let signatures: Arc<dyn Signatures> = Arc::new(BlsAndEd25519::new());
+        let members = Arc::new(self.genesis.member_set());
+        let identity = signatures.identity_public(&self.keys.identity);
+        let index = members.index_of_identity(&identity).ok_or_else(|| {
+            anyhow!(
+                "the keys in {} belong to no member of the network {:?}; use the data folder whose card is in the genesis file",
+                self.data.display(),
+                self.genesis.network.as_str(),
+            )
+        })?;
+        let me = members
+            .get(index)
+            .cloned()
+            .context("an index names a member")?;
+        let chain = self.genesis.chain_id();
+        let folder = self.data.join("chain");
+        // Customers' names are in it.
+        create_private_folder(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        let shown = folder.display().to_string();
+        let (store, recovered) = tokio::task::spawn_blocking(move || Store::open(&folder, &chain))
+            .await?
+            .with_context(|| format!("the chain in {shown} cannot be opened"))?;
+        Ok(OpenShop {
+            config: self,
+            signatures,
+            members,
+            me,
+            store,
+            recovered,
+        })
+    }
+}
+
+/// A shop with its data folder open, that does not listen or talk yet. Opening many at once takes
+/// hardly longer than opening one, because most of it is waiting for the disk.
+pub struct OpenShop {
+    config: ShopConfig,
+    signatures: Arc<dyn Signatures>,
+    members: Arc<MemberSet>,
+    me: Member,
+    store: Store,
+    recovered: Recovered,
+}
+
+impl OpenShop {
+    /// Begins to listen and to talk, and joins the others through any of these addresses.
+    ///
+    /// # Errors
+    /// When a port is taken or a thread cannot be started.
+    pub async fn start(self, join: Vec<SocketAddr>) -> anyhow::Result<Shop> {
+        let Self {
+            config,
+            signatures,
+            members,
+            me,
+            store,
+            recovered,
+        } = self;
+        let (network, events) = connect(&config, &members, &me, join)?;
+        let p2p = network.listening().await;
+        let view = Arc::new(View::new(
+            config.genesis.clone(),
+            members.clone(),
+            me,
+            EventFeed::new(api::time::now()),
+            store.reader(),
+            network.clone(),
+        ));
+        count_wins(&view);
+        let (commands, inputs) = driver::channel();
+        let (failed_sender, failed) = watch::channel(None);
+        let driver = driver::Driver {
+            store,
+            recovered,
+            genesis: config.genesis.clone(),
+            keys: config.keys,
+            signatures: signatures.clone(),
+            network: network.clone(),
+            view: view.clone(),
+            on_happening: config.on_happening,
+        };
+        let driver = driver::spawn(driver, inputs, failed_sender)?;
+        let inbox = inbox::Inbox {
+            events,
+            commands: commands.clone(),
+            signatures: signatures.clone(),
+            genesis: config.genesis,
+            members,
+            view: view.clone(),
+        };
+        let inbox = inbox::spawn(inbox, tokio::runtime::Handle::current())?;
+        let backend = backend::NodeBackend::new(view.clone(), commands.clone(), signatures);
+        let (stop, mut stopping) = watch::channel(false);
+        let serving = api::serve(
+            config.api,
+            Arc::new(backend),
+            config.api_config,
+            async move {
+                // An error means that the shop is gone, and its interface goes with it.
+                let _ = stopping.wait_for(|stop| *stop).await;
+            },
+        );
+        Ok(Shop {
+            view,
+            p2p,
+            network,
+            driver: Some(driver),
+            inbox: Some(inbox),
+            api: Some(tokio::spawn(serving)),
+            commands,
+            stop,
+            failed,
+        })
+    }
+}
+
+/// Starts to listen for other members and to dial them.
+fn connect(
+    config: &ShopConfig,
+    members: &MemberSet,
+    me: &Member,
+    bootstrap: Vec<SocketAddr>,
+) -> Result<(Handle, Events), NetworkError> {
+    let genesis = &config.genesis;
+    let named = members.members().iter().map(|member| NamedKey {
+        name: member.name.clone(),
+        key: member.identity_key,
+    });
+    Network::start(Config {
+        identity: config.keys.identity.clone(),
+        listen: config.p2p.clone(),
+        bootstrap,
+        members: named.collect(),
+        observers: config.observers.clone(),
+        hello: Hello {
+            chain: genesis.chain_id(),
+            network: genesis.network.as_str().to_owned(),
+            genesis: summary(genesis),
+            name: me.name.clone(),
+        },
+        addresses_file: Some(config.data.join("addresses")),
+    })
+}
+
+/// Counts who won so far. Nobody waits for it: the counts appear when they are there.
+fn count_wins(view: &Arc<View>) {
+    let head = view.reader.final_head();
+    let counted_to = head.map_or(types::Height::GENESIS, |(height, _)| height);
+    let view = view.clone();
+    tokio::task::spawn_blocking(move || view.count_wins(counted_to));
 }
 
 /// A running shop.
@@ -64,128 +221,6 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Opens the data folder, recovers, and begins to listen and to talk.
-    ///
-    /// # Errors
-    /// When the keys are no member's, the data folder is in use or damaged or of another network, or
-    /// a port is taken.
-    pub async fn start(config: ShopConfig) -> anyhow::Result<Self> {
-        let ShopConfig {
-            genesis,
-            keys,
-            data,
-            p2p,
-            bootstrap,
-            observers,
-            api,
-            api_config,
-            on_happening,
-        } = config;
-        let signatures: Arc<dyn Signatures> = Arc::new(BlsAndEd25519::new());
-        let members = Arc::new(genesis.member_set());
-        let identity = signatures.identity_public(&keys.identity);
-        let index = members.index_of_identity(&identity).ok_or_else(|| {
-            anyhow!(
-                "the keys in {} belong to no member of the network {:?}; use the data folder whose card is in the genesis file",
-                data.display(),
-                genesis.network.as_str(),
-            )
-        })?;
-        let me = members
-            .get(index)
-            .cloned()
-            .context("an index names a member")?;
-        let chain = genesis.chain_id();
-        let folder = data.join("chain");
-        // Customers' names are in it.
-        create_private_folder(&folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
-        let (store, recovered) =
-            tokio::task::spawn_blocking(move || Store::open(&folder, &chain)).await??;
-
-        let named = members.members().iter().map(|member| NamedKey {
-            name: member.name.clone(),
-            key: member.identity_key,
-        });
-        let (network, events) = Network::start(Config {
-            identity: keys.identity.clone(),
-            listen: p2p,
-            bootstrap,
-            members: named.collect(),
-            observers,
-            hello: Hello {
-                chain,
-                network: genesis.network.as_str().to_owned(),
-                genesis: summary(&genesis),
-                name: me.name.clone(),
-            },
-            addresses_file: Some(data.join("addresses")),
-        })?;
-        let listening = network.listening().await;
-
-        let feed = EventFeed::new(api::time::now());
-        let view = Arc::new(View::new(
-            genesis.clone(),
-            members.clone(),
-            me,
-            feed,
-            store.reader(),
-            network.clone(),
-        ));
-        let counted_to = view
-            .reader
-            .final_head()
-            .map_or(types::Height::GENESIS, |(height, _)| height);
-        let counting = view.clone();
-        // Nobody waits for it: the counts appear when they are there.
-        tokio::task::spawn_blocking(move || counting.count_wins(counted_to));
-        let (commands, inputs) = driver::channel();
-        let (failed_sender, failed) = watch::channel(None);
-        let driver = driver::Driver {
-            store,
-            recovered,
-            genesis: genesis.clone(),
-            keys,
-            signatures: signatures.clone(),
-            network: network.clone(),
-            view: view.clone(),
-            on_happening,
-        };
-        let driver = driver::spawn(driver, inputs, failed_sender)?;
-        let inbox = inbox::spawn(
-            inbox::Inbox {
-                events,
-                commands: commands.clone(),
-                signatures: signatures.clone(),
-                genesis,
-                members,
-                view: view.clone(),
-            },
-            tokio::runtime::Handle::current(),
-        )?;
-        let backend = Arc::new(backend::NodeBackend::new(
-            view.clone(),
-            commands.clone(),
-            signatures,
-        ));
-        let (stop, mut stopping) = watch::channel(false);
-        let api = tokio::spawn(api::serve(api, backend, api_config, async move {
-            // An error means that the shop is gone, and its interface goes with it.
-            let _ = stopping.wait_for(|stop| *stop).await;
-        }));
-        Ok(Self {
-            view,
-            p2p: listening,
-            network,
-            driver: Some(driver),
-            inbox: Some(inbox),
-            api: Some(api),
-            commands,
-            stop,
-            failed,
-        })
-    }
-
     /// Resolves when the shop cannot go on, with the reason.
     pub async fn failed(&mut self) -> anyhow::Error {
         let mut failed = self.failed.clone();

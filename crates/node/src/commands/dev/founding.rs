@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use sha2::{Digest as _, Sha256};
 use types::{
-    BlsAndEd25519, FaultModel, Genesis, IdentitySecret, MemberCard, Micros, Text, Timing,
-    UnixMillis, VotingSecret, genesis::MAX_MEMBERS,
+    BlsAndEd25519, FaultModel, Genesis, IdentitySecret, MemberCard, Micros, Signatures as _, Text,
+    Timing, UnixMillis, VotingSecret, genesis::MAX_MEMBERS,
 };
 
 use super::{DevArgs, genesis_file};
@@ -135,12 +135,17 @@ fn found_network(args: &DevArgs, shops: usize, timing: Timing) -> anyhow::Result
     for place in 0..shops {
         let folder = folder(&args.data, place);
         let keys = match args.seed {
-            Some(seed) if !folder.join("keys").exists() => {
+            Some(seed) => {
                 let keys = seeded_keys(seed, place);
-                keys.write_new(&folder)?;
+                if folder.join("keys").exists() {
+                    // They are left of a founding that was broken off.
+                    ensure_same(&folder, &keys)?;
+                } else {
+                    keys.write_new(&folder)?;
+                }
                 keys
             }
-            _ => MemberKeys::load_or_create(&folder)?,
+            None => MemberKeys::load_or_create(&folder)?,
         };
         let name = NAMES
             .get(place)
@@ -184,6 +189,29 @@ fn seeded_keys(seed: u64, place: usize) -> MemberKeys {
     }
 }
 
+/// Refuses keys in a folder that are not these.
+fn ensure_same(folder: &Path, keys: &MemberKeys) -> anyhow::Result<()> {
+    let found = MemberKeys::load(folder)?;
+    let same = found.identity.expose() == keys.identity.expose()
+        && found.voting.expose() == keys.voting.expose();
+    ensure!(
+        same,
+        "{} holds keys that do not follow from this --seed; remove that folder, or found the network in another one \
+         with --data",
+        folder.display()
+    );
+    Ok(())
+}
+
+/// True when the keys of a network's first shop follow from this number.
+fn is_of_seed(genesis: &Genesis, seed: u64) -> bool {
+    let identity = BlsAndEd25519::new().identity_public(&seeded_keys(seed, 0).identity);
+    genesis
+        .members
+        .first()
+        .is_some_and(|first| first.identity_key == identity)
+}
+
 /// Refuses flags that the network found in the folder was not founded with.
 fn check_flags(args: &DevArgs, genesis: &Genesis) -> anyhow::Result<()> {
     let members = genesis.members.len();
@@ -225,8 +253,12 @@ fn check_flags(args: &DevArgs, genesis: &Genesis) -> anyhow::Result<()> {
     {
         differences.push(format!("its currency is {}", genesis.currency));
     }
-    if args.seed.is_some() && genesis.genesis_time != SEEDED_GENESIS_TIME {
-        differences.push("it was not founded with a seed".to_owned());
+    if let Some(seed) = args.seed {
+        if genesis.genesis_time != SEEDED_GENESIS_TIME {
+            differences.push("it was not founded with a seed".to_owned());
+        } else if !is_of_seed(genesis, seed) {
+            differences.push("it was founded with another seed".to_owned());
+        }
     }
     if !differences.is_empty() {
         bail!(

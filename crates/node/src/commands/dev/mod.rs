@@ -15,6 +15,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use api::ApiConfig;
 use clap::Args;
+use futures::future::try_join_all;
 use tokio::net::TcpListener;
 use types::{Currency, Genesis};
 
@@ -28,7 +29,7 @@ use crate::{
     founding::fault_advice,
     keys::MemberKeys,
     output,
-    shop::{Shop, ShopConfig, View},
+    shop::{OpenShop, Shop, ShopConfig, View},
 };
 
 /// How long the shops may take to connect with each other before it is said that something is wrong.
@@ -64,7 +65,7 @@ pub struct DevArgs {
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     api_port: u16,
     /// Place so many sample orders a second.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     demo: Option<f64>,
 }
 
@@ -88,14 +89,17 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     let listeners = listen_for_all(&args, plan.shops()).await?;
     let (genesis, folders) = plan.carry_out(&args)?;
     let genesis = Arc::new(genesis);
-    let mut shops = start(&genesis, &folders, listeners).await?;
+    let mut shops = start(&genesis, folders, listeners).await?;
     let views: Vec<Arc<View>> = shops.iter().map(|shop| shop.shop.view.clone()).collect();
     View::group(&views);
     introduce(&genesis, &shops)?;
     wait_until_ready(&views).await?;
     output::line(format!(
-        "{} shops are ready after {:.1} s; stop with Ctrl-C",
-        shops.len(),
+        "{} ready after {:.1} s; stop with Ctrl-C",
+        match shops.len() {
+            1 => "1 shop is".to_owned(),
+            count => format!("{count} shops are"),
+        },
         started.elapsed().as_secs_f64()
     ))?;
     let demo = match args.demo {
@@ -146,46 +150,53 @@ async fn listen_for_all(args: &DevArgs, shops: usize) -> anyhow::Result<Vec<TcpL
 
 async fn start(
     genesis: &Arc<Genesis>,
-    folders: &[PathBuf],
+    folders: Vec<PathBuf>,
     listeners: Vec<TcpListener>,
 ) -> anyhow::Result<Vec<DevShop>> {
+    let places = folders.into_iter().zip(listeners).enumerate();
+    // At once, because it is mostly waiting for the disk.
+    let opening = places.map(|(place, (folder, api))| open(genesis, place, folder, api));
     let mut shops: Vec<DevShop> = Vec::new();
-    for (place, (folder, api)) in folders.iter().zip(listeners).enumerate() {
-        let url = format!(
-            "http://{}",
-            api.local_addr()
-                .context("the address of the REST interface")?
-        );
-        let name = genesis
-            .members
-            .get(place)
-            .map(|card| card.name.as_str().to_owned())
-            .unwrap_or_default();
-        let config = ShopConfig {
-            genesis: genesis.clone(),
-            keys: MemberKeys::load(folder)?,
-            data: folder.clone(),
-            p2p: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
-            bootstrap: shops
-                .first()
-                .map(|first| first.shop.p2p.clone())
-                .unwrap_or_default(),
-            observers: Vec::new(),
-            api,
-            api_config: ApiConfig::default(),
-            on_happening: reporter(place, &name),
-        };
-        let shop = Shop::start(config)
-            .await
-            .with_context(|| format!("{name} cannot start"))?;
+    for (opened, name, url, data) in try_join_all(opening).await? {
+        let join = shops.first().map(|first| first.shop.p2p.clone());
+        let started = opened.start(join.unwrap_or_default()).await;
+        let shop = started.with_context(|| format!("{name} cannot start"))?;
         shops.push(DevShop {
             shop,
             name,
             url,
-            data: folder.clone(),
+            data,
         });
     }
     Ok(shops)
+}
+
+/// Opens a shop's folder; returns it with the shop's name and the address of its REST interface.
+async fn open(
+    genesis: &Arc<Genesis>,
+    place: usize,
+    data: PathBuf,
+    api: TcpListener,
+) -> anyhow::Result<(OpenShop, String, String, PathBuf)> {
+    let address = api
+        .local_addr()
+        .context("the address of the REST interface")?;
+    let member = genesis.members.get(place);
+    let name = member.map(|card| card.name.as_str().to_owned());
+    let name = name.unwrap_or_default();
+    let config = ShopConfig {
+        genesis: genesis.clone(),
+        keys: MemberKeys::load(&data)?,
+        data: data.clone(),
+        p2p: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        observers: Vec::new(),
+        api,
+        api_config: ApiConfig::default(),
+        on_happening: reporter(place, &name),
+    };
+    let opened = config.open().await;
+    let opened = opened.with_context(|| format!("{name} cannot start"))?;
+    Ok((opened, name, format!("http://{address}"), data))
 }
 
 /// The first shop tells of every block; each tells of its own troubles.
