@@ -327,10 +327,14 @@ impl Client {
                 .unwrap_or("an error without words")
                 .to_owned(),
         };
+        let mut words = crate::output::plain(&words);
+        if status == http::StatusCode::UNAUTHORIZED {
+            words.push_str("; this program takes that file with --token-file");
+        }
         Err(ClientError::Refused {
             url: self.base.clone(),
             status: status.as_u16(),
-            words: crate::output::plain(&words),
+            words,
             retry_after: seconds.map(Duration::from_secs),
             order,
         })

@@ -68,5 +68,6 @@ fn beyond_loopback_reading_and_writing_need_the_token() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("The node's token is required"), "{said}");
+    assert!(said.contains("--token-file"), "{said}");
     succeed(&["status", "--node", &url, "--token-file", text(&token_file)]);
 }

@@ -51,17 +51,19 @@ fn verify_offline(folder: &std::path::Path, genesis: &std::path::Path, proof: &[
     let said = succeed(&arguments);
     assert!(said.contains(&format!("order {id} is final")), "{said}");
 
-    let forged = String::from_utf8(proof.to_vec())
-        .unwrap()
-        .replace("Ada", "Bea");
-    std::fs::write(&path, forged).unwrap();
-    let output = dexter(arguments);
-    assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        said.starts_with("dexter: the proof does not hold"),
-        "{said}"
-    );
+    for (right, wrong) in [("Ada", "Bea"), ("Doppio", "Doppia")] {
+        let forged = String::from_utf8(proof.to_vec())
+            .unwrap()
+            .replace(right, wrong);
+        std::fs::write(&path, forged).unwrap();
+        let output = dexter(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.starts_with("dexter: the proof does not hold"),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -115,6 +117,22 @@ fn other_flags_than_it_was_founded_with_are_refused_in_words() {
             )
         );
     }
+}
+
+#[test]
+fn keys_follow_from_the_seed_and_another_seed_is_noticed() {
+    let folders = [tempdir().unwrap(), tempdir().unwrap()];
+    let flags = ["--shops", "2", "--seed", "42"];
+    let chains = folders.each_ref().map(|folder| {
+        let mut dev = Dev::start(folder.path(), 2, &flags);
+        let chain = dev.shops[0].json("/v1/status")["chain"].clone();
+        dev.stop();
+        chain
+    });
+    assert_eq!(chains[0], chains[1]);
+    let port = crate::support::free_ports(2);
+    let said = fail(Dev::arguments(folders[0].path(), port, &["--seed", "43"]));
+    assert!(said.contains("it was founded with another seed"), "{said}");
 }
 
 #[test]

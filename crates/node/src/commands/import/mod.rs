@@ -305,7 +305,7 @@ fn check(
             String::new()
         };
         bail!(
-            "nothing was imported: {bad_count} of the rows of {} are not orders\n  {}{more}",
+            "nothing was imported: {bad_count} of the rows of {} cannot be orders\n  {}{more}",
             args.file.display(),
             bad.join("\n  ")
         );

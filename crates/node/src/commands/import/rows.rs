@@ -67,7 +67,7 @@ pub(super) enum RowError {
         source: io::Error,
     },
     /// The file has no such column, or several.
-    #[error("the file has {count} columns named {name:?}; its columns are: {columns}")]
+    #[error("the file has {} named {name:?}; its columns are: {columns}", counted(*count))]
     Column {
         /// What was asked for.
         name: String,
@@ -94,6 +94,14 @@ pub(super) enum RowError {
         /// What is wrong.
         reason: String,
     },
+}
+
+/// How many columns, in words.
+fn counted(columns: usize) -> String {
+    match columns {
+        0 => "no column".to_owned(),
+        count => format!("{count} columns"),
+    }
 }
 
 impl RowError {
@@ -411,7 +419,7 @@ mod tests {
             .to_string();
         assert_eq!(
             missing,
-            "the file has 0 columns named \"card\"; its columns are: a, b"
+            "the file has no column named \"card\"; its columns are: a, b"
         );
         let doubled = Rows::new("card,card\n".as_bytes(), form())
             .err()
