@@ -1,11 +1,15 @@
 //! The program `dexter`.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use node::commands::{chain, dev, genesis, import, init, members, order, run, status};
+use node::{
+    commands::{chain, dev, genesis, import, init, members, order, run, status},
+    output::note,
+};
 
 /// One order book kept together by independent shops, without anyone in charge.
 #[derive(Debug, Parser)]
@@ -32,24 +36,59 @@ enum Command {
     Status(status::StatusArgs),
 }
 
+/// Warnings of this program only: libraries warn of what is no news, such as connections that close.
+const USUAL_LOG: &str = "error,api=warn,network=warn,node=warn";
+
 /// Says more while looking for the cause of a trouble: `DEXTER_LOG=debug dexter run …`.
 const LOG_VARIABLE: &str = "DEXTER_LOG";
 
 fn main() -> ExitCode {
     end_on_panic();
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
     let cli = Cli::parse();
-    match execute(cli.command) {
+    match log().and_then(|()| execute(cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dexter: {error:#}");
+            if !reader_has_gone(&error) {
+                note(format!("dexter: {}", in_words(&error)));
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+/// Sends what the crates note for developers to standard error.
+fn log() -> anyhow::Result<()> {
+    let filter = match std::env::var(LOG_VARIABLE) {
+        Ok(wanted) => EnvFilter::try_new(&wanted).with_context(|| {
+            format!(
+                "{LOG_VARIABLE}={wanted} is not understood; write for example {LOG_VARIABLE}=debug"
+            )
+        })?,
+        Err(_) => EnvFilter::new(USUAL_LOG),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}
+
+/// True when whoever read what is printed has gone, as in `dexter chain show | head`: no news.
+fn reader_has_gone(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// An error with its causes, but none that is told in the words before it already.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 fn execute(command: Command) -> anyhow::Result<()> {
@@ -79,9 +118,35 @@ fn end_on_panic() {
     let standard = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         standard(panic);
-        eprintln!(
-            "dexter stopped by a bug, which is not your fault; what was accepted is safe on disk. Please report the lines above."
+        note(
+            "dexter stopped by a bug, which is not your fault; what was accepted is safe on disk. Please report the lines above.",
         );
         std::process::exit(101);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || io::Error::other("no space left");
+        let told = anyhow::Error::new(cause()).context("cannot write a: no space left");
+        assert_eq!(in_words(&told), "cannot write a: no space left");
+        let untold = anyhow::Error::new(cause())
+            .context("cannot write a")
+            .context("stopped");
+        assert_eq!(in_words(&untold), "stopped: cannot write a: no space left");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_news() {
+        let gone = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(reader_has_gone(&gone.into()));
+        assert!(!reader_has_gone(&io::Error::other("full").into()));
+        assert!(!reader_has_gone(&anyhow::anyhow!("something else")));
+    }
 }

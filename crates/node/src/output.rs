@@ -23,6 +23,11 @@ pub fn line(text: impl Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
 }
 
+/// Tells people something beside the results, on standard error; when nobody reads it, work goes on.
+pub fn note(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Prints a value as one line of JSON.
 ///
 /// # Errors
@@ -132,9 +137,9 @@ impl Progress {
     /// Prints a line without spoiling the bar.
     pub fn note(&self, text: &str) {
         if self.lines.is_some() {
-            eprintln!("{text}")
+            note(text);
         } else {
-            self.bar.println(text)
+            self.bar.println(text);
         }
     }
 
@@ -152,11 +157,11 @@ impl Progress {
         if last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
             let (position, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
-            eprintln!(
+            note(format!(
                 "{}: {position} of {total} after {}",
                 self.what,
                 HumanDuration(self.bar.elapsed())
-            );
+            ));
         }
     }
 }
