@@ -1,14 +1,14 @@
 //! What people and scripts see: tables, progress, colours on a terminal, JSON.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     io::{self, IsTerminal as _, Write as _},
     sync::Mutex,
     time::{Duration, Instant},
 };
 
 use comfy_table::{ContentArrangement, Table, presets};
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 /// How often a progress line is printed where there is no terminal to draw a bar on: often enough to
@@ -110,10 +110,14 @@ impl Progress {
             };
         }
         let bar = ProgressBar::new(total).with_message(what);
-        let form = "{msg} {wide_bar} {human_pos}/{human_len} {per_sec:.0}, {eta} left";
+        let form = "{msg} {wide_bar} {human_pos}/{human_len} {rate}/s, {eta} left";
         // The form is a constant; were it ever wrong, indicatif's own would do.
         if let Ok(style) = ProgressStyle::with_template(form) {
-            bar.set_style(style);
+            let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
+                // Cut to whole ones. What cannot be written is not shown.
+                let _ = write!(text, "{}", HumanCount(state.per_sec() as u64));
+            };
+            bar.set_style(style.with_key("rate", rate));
         }
         Self {
             bar,
