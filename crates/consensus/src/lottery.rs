@@ -1,9 +1,10 @@
 //! The lottery: who waits how long (`docs/protocol.md` §4).
 
 use types::{
-    ChainId, Digest, Epoch, Height, MemberIndex, Micros, Seed, Signatures, Timing, VotingSecret,
-    VotingSignature,
+    ChainId, Digest, Epoch, Height, MemberIndex, Micros, Mutation, Seed, Signatures, Timing,
+    VotingSecret, VotingSignature,
     encoding::{Domain, signing_bytes},
+    mutated,
 };
 
 /// A block's place among those of its height: lower is better, on whatever parents.
@@ -45,7 +46,10 @@ fn u_of(ticket: &VotingSignature) -> u64 {
 /// `min_wait + (u · mean_wait · (members + 1)) >> 64`, uniform between the shortest and the longest;
 /// the expected shortest of all members' waits is `min_wait + mean_wait`.
 pub fn wait_of(u: u64, timing: &Timing, members: usize) -> Micros {
-    let range = timing.mean_wait.times((members as u64).saturating_add(1));
+    let mut range = timing.mean_wait.times((members as u64).saturating_add(1));
+    if mutated(Mutation::HalfTheWait) {
+        range = Micros(range.0 >> 1);
+    }
     let above = u128::from(u).saturating_mul(u128::from(range.0)) >> 64;
     timing
         .min_wait

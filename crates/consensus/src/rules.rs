@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use types::{
-    BlockHash, Equivocation, Height, MemberIndex, Micros, Monotonic, SignedHeader, Timing, Vote,
-    VoteKind,
+    BlockHash, Equivocation, Height, MemberIndex, Micros, Monotonic, Mutation, SignedHeader,
+    Timing, Vote, VoteKind, mutated,
 };
 
 use crate::{
@@ -233,8 +233,8 @@ impl Consensus {
             return;
         }
         state.certified.push(block);
-        let only_this =
-            state.voted.iter().all(|voted| *voted == block) && state.certified.len() == 1;
+        let only_this = mutated(Mutation::FinalizeDespiteOtherVotes)
+            || (state.voted.iter().all(|voted| *voted == block) && state.certified.len() == 1);
         if me && only_this && state.finalize_voted.is_none() {
             state.finalize_voted = Some(block);
             self.pending.push(Action::Vote {
@@ -251,12 +251,17 @@ impl Consensus {
             self.final_height = height;
             self.done = self.done.max(height);
             self.heights.retain(|of, _| *of > height);
+            self.pending
+                .retain(|action| matches!(action, Action::Vote { height: of, .. } if *of > height));
         }
     }
 
     /// s·grace: the grace, stretched while finality lags (§5, Stretch).
     pub fn stretched_grace(&self) -> Micros {
         let behind = self.height.previous().above(self.final_height);
+        if mutated(Mutation::NoStretch) {
+            return self.settings.timing.grace;
+        }
         let doublings = u32::try_from(behind.saturating_sub(1))
             .unwrap_or(u32::MAX)
             .min(63);
@@ -265,6 +270,9 @@ impl Consensus {
             .timing
             .grace
             .times(1_u64.checked_shl(doublings).unwrap_or(u64::MAX));
+        if mutated(Mutation::StretchWithoutCap) {
+            return stretched;
+        }
         stretched.min(self.stretch_cap())
     }
 
@@ -278,7 +286,17 @@ impl Consensus {
     /// block ends.
     fn voting_times(&self, clock: Monotonic, wait: Micros) -> (Monotonic, Monotonic) {
         let grace = self.stretched_grace();
-        let opens = clock.plus(wait).plus(grace);
+        let mut opens = clock.plus(wait).plus(grace);
+        if mutated(Mutation::VoteEarly) {
+            opens = clock;
+        }
+        if mutated(Mutation::VoteWithoutGrace) {
+            opens = clock.plus(wait);
+        }
+        if mutated(Mutation::StretchTheWait) {
+            let times = grace.0.checked_div(self.settings.timing.grace.0);
+            opens = opens.plus(wait.times(times.unwrap_or(1)));
+        }
         (
             opens,
             opens.plus(grace.times(PATIENCE).min(self.stretch_cap())),
@@ -300,7 +318,7 @@ impl Consensus {
         let height = self.height;
         let empty = HeightState::default();
         let state = self.heights.get(&height).unwrap_or(&empty);
-        if state.finalize_voted.is_some() {
+        if state.finalize_voted.is_some() && !mutated(Mutation::CertifyAfterFinalize) {
             // A persisted vote to finalize forbids every other vote at its height (rule 4).
             return (actions, wake);
         }
@@ -309,10 +327,14 @@ impl Consensus {
         // Rule 1.
         if let Some(draw) = &self.own_wait
             && draw.rank.proposer == me
-            && !state.proposed
-            && best.is_none_or(|best| draw.rank < best)
+            && (!state.proposed || mutated(Mutation::ProposeTwice))
+            && (best.is_none_or(|best| draw.rank < best) || mutated(Mutation::ProposeDespiteBetter))
         {
-            let due = clock.plus(draw.wait);
+            let due = if mutated(Mutation::ProposeEarly) {
+                clock
+            } else {
+                clock.plus(draw.wait)
+            };
             if now >= due {
                 actions.push(Action::Propose {
                     height,
@@ -323,14 +345,23 @@ impl Consensus {
             }
         }
 
+        let beaten = |draw: &Draw| best.is_some_and(|best| best < draw.rank);
+        let too_late = self.own_wait.is_some_and(|draw| {
+            mutated(Mutation::ProposeOnlyOnTime) && beaten(&draw) && now >= clock.plus(draw.wait)
+        });
+
         // Rule 2.
         let mut votes = Vec::new();
-        for candidate in state
-            .eligible()
-            .filter(|candidate| !state.voted.contains(&candidate.block))
-        {
+        for candidate in state.eligible().filter(|candidate| {
+            !state.voted.contains(&candidate.block) || mutated(Mutation::VoteAgain)
+        }) {
             let (opens, patience_ends) = self.voting_times(clock, candidate.wait);
-            let due = if best.is_some_and(|best| best < candidate.rank) {
+            let held_back = best.is_some_and(|best| best < candidate.rank)
+                && !mutated(Mutation::VoteDespiteBetter);
+            let due = if held_back {
+                if mutated(Mutation::NoPatience) {
+                    continue;
+                }
                 patience_ends
             } else {
                 opens
@@ -340,6 +371,9 @@ impl Consensus {
             } else {
                 at(due);
             }
+        }
+        if too_late {
+            self.heights.entry(height).or_default().proposed = true;
         }
         for block in votes {
             self.heights.entry(height).or_default().voted.insert(block);
@@ -364,19 +398,27 @@ impl Consensus {
             .heights
             .get(&self.height)
             .is_some_and(HeightState::has_votable_orders);
+        let finality_due = if mutated(Mutation::UnfinishedAtOnce) {
+            self.entered
+        } else {
+            finality_due
+        };
+        let unfinished = work.unfinished && !mutated(Mutation::ForgetUnfinished);
         let has_work = work.eligible_batch
-            || proposal
-            || (work.unfinished && now >= finality_due)
-            || heartbeat_due.is_some_and(|due| now >= due);
+            || (proposal && !mutated(Mutation::IgnoreProposals))
+            || (unfinished && now >= finality_due)
+            || (heartbeat_due.is_some_and(|due| now >= due) && !mutated(Mutation::NoHeartbeat))
+            || mutated(Mutation::NeverSleep);
         match (has_work, self.clock) {
+            (true, None) if mutated(Mutation::ClockFromEntering) => self.clock = Some(self.entered),
             (true, None) => self.clock = Some(now),
-            (false, Some(_)) => self.clock = None,
+            (false, Some(_)) if !mutated(Mutation::KeepClock) => self.clock = None,
             _ => {}
         }
         if has_work {
             return None;
         }
-        let unfinished_due = work.unfinished.then_some(finality_due);
+        let unfinished_due = unfinished.then_some(finality_due);
         [unfinished_due, heartbeat_due].into_iter().flatten().min()
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use types::{
-    BlockHash, Certificate, ChainId, Epoch, Height, MemberIndex, MemberSet, Signatures, Vote,
-    VoteKind, VotingSignature,
+    BlockHash, Certificate, ChainId, Epoch, Height, MemberIndex, MemberSet, Mutation, Signatures,
+    Vote, VoteKind, VotingSignature, mutated,
 };
 
 /// What became of a vote.
@@ -64,7 +64,7 @@ impl Tally {
         own: bool,
     ) -> VoteOutcome {
         let key = key_of(vote);
-        if self.hashes_of(vote) >= members.len() {
+        if self.hashes_of(vote) >= members.len() && !mutated(Mutation::VotesWithoutBound) {
             // An honest member votes at most once a proposer a height.
             return VoteOutcome::Ignored;
         }
@@ -98,7 +98,9 @@ impl Tally {
             .map(|(voter, share)| (*voter, share.signature))
             .collect();
         let mut wrong = Vec::new();
-        find_wrong(signatures, members, &message, &unverified, &mut wrong);
+        if !mutated(Mutation::SpoiledShares) {
+            find_wrong(signatures, members, &message, &unverified, &mut wrong);
+        }
         for voter in &wrong {
             votes.shares.remove(voter);
         }
@@ -140,6 +142,11 @@ impl Tally {
         self.votes
             .get(&key_of(vote))
             .is_some_and(|votes| votes.shares.contains_key(&vote.voter))
+    }
+
+    /// How many shares are kept.
+    pub fn shares(&self) -> usize {
+        self.votes.values().map(|votes| votes.shares.len()).sum()
     }
 
     /// Forgets everything at and below a height.

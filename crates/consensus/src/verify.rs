@@ -4,10 +4,12 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use types::{
     BatchId, BlockHash, Certificate, ChainId, FinalBlock, Frontier, Genesis, Header, Height,
-    MemberSet, OrderId, RecordedIds, Seed, Signatures, Timing, UnixMillis, VerifiedBatch, VoteKind,
+    MemberSet, Mutation, OrderId, RecordedIds, Seed, Signatures, Timing, UnixMillis, VerifiedBatch,
+    VoteKind,
     batch::BatchLimits,
     block::{batches_root, genesis_block_hash},
     genesis::next_seed,
+    mutated,
 };
 
 use crate::lottery::ticket_bytes;
@@ -75,7 +77,9 @@ pub fn check_header(
     check_links(chain, parent, header)?;
     let proposer = members.get(header.proposer).ok_or(HeaderError::Proposer)?;
     let bytes = ticket_bytes(chain, header.epoch, header.height, &parent.seed);
-    if !signatures.verify_voting(&proposer.voting_key, &bytes, &header.ticket) {
+    if !signatures.verify_voting(&proposer.voting_key, &bytes, &header.ticket)
+        && !mutated(Mutation::AnyTicket)
+    {
         return Err(HeaderError::Ticket);
     }
     Ok(())
@@ -97,7 +101,7 @@ fn check_links(chain: &ChainId, parent: &Parent, header: &Header) -> Result<(), 
     if header.parent != parent.hash {
         return Err(HeaderError::Parent);
     }
-    if header.timestamp <= parent.timestamp {
+    if header.timestamp <= parent.timestamp && !mutated(Mutation::AnyTimestamp) {
         return Err(HeaderError::Timestamp);
     }
     Ok(())

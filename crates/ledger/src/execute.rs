@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use types::{Digest, Frontier, OrderId, RecordedIds, VerifiedBatch};
+use types::{Digest, Frontier, Mutation, OrderId, RecordedIds, VerifiedBatch, mutated};
 
 /// What executing a list of batches yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,8 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
     let mut here = BTreeSet::new();
     for (batch_place, batch) in (0_u32..).zip(batches) {
         for (entry_place, (id, leaf)) in (0_u32..).zip(batch.entries()) {
-            if branch.is_recorded(id) || !here.insert(*id) {
+            let known = branch.is_recorded(id) || !here.insert(*id);
+            if known && !mutated(Mutation::RecordAgain) {
                 continue;
             }
             nodes.extend(frontier.append(*leaf));

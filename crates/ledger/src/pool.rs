@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use types::{BatchId, FullBatch, MemberId, OrderId, PersonalPart, VerifiedBatch};
+use types::{
+    BatchId, FullBatch, MemberId, Mutation, OrderId, PersonalPart, VerifiedBatch, mutated,
+};
 
 /// The pool's caps. They refuse unsolicited batches only, never one that a proposal names
 /// (`docs/protocol.md` §3).
@@ -95,7 +97,7 @@ impl Pool {
         let share = self.shares.get(author).copied().unwrap_or_default();
         let too_many = share.orders.saturating_add(orders) > self.limits.author_orders;
         let too_large = share.bytes.saturating_add(bytes) > self.limits.author_bytes;
-        if too_many || too_large {
+        if (too_many || too_large) && !mutated(Mutation::PoolWithoutCaps) {
             Err(PoolRefusal {
                 orders: share.orders,
             })

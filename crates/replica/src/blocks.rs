@@ -5,7 +5,8 @@ use ledger::{choose, execute};
 use store::Record;
 use types::{
     Block, BlockHash, Epoch, FORMAT_VERSION, Header, Height, IdentityPublicKey, Message, Monotonic,
-    Proposal, SignedBlock, VerifiedBatch, block::batches_root, genesis::next_seed,
+    Mutation, Proposal, SignedBlock, VerifiedBatch, block::batches_root, genesis::next_seed,
+    mutated,
 };
 
 use crate::{
@@ -115,7 +116,10 @@ impl Replica {
         let needless = block.block.batches.is_empty()
             && block.header().parent == self.tree.head.parent.hash
             && self.consensus.clock().is_none();
-        if needless && let Some(certificate) = self.head_certificate.clone() {
+        if needless
+            && !mutated(Mutation::NoNeedlessAnswer)
+            && let Some(certificate) = self.head_certificate.clone()
+        {
             self.send(To::Peer(from), Message::Certificate(certificate));
         }
     }
@@ -136,11 +140,12 @@ impl Replica {
         if let Some(evidence) = self.consensus.header(&block.signed_header()) {
             self.disqualified(evidence);
         }
-        let certified = self.tree.certificate(&hash).is_some();
-        if !certified && self.tree.uncertified_of(height, proposer) >= MOST_BLOCKS_OF_A_PROPOSER {
+        let certified = self.tree.certificate(&hash).is_some() && !mutated(Mutation::DropCertified);
+        let many = self.tree.uncertified_of(height, proposer) >= MOST_BLOCKS_OF_A_PROPOSER;
+        if many && !certified && !mutated(Mutation::KeepAllBlocks) {
             return;
         }
-        self.tree.insert(Node {
+        let known = self.tree.insert(Node {
             block,
             hash,
             source: Some(from),
@@ -149,6 +154,7 @@ impl Replica {
             sealed: false,
             known_final: false,
         });
+        self.validate_children(&known);
         self.validate(hash);
     }
 
@@ -170,6 +176,15 @@ impl Replica {
             }
         }
         self.try_finalize();
+    }
+
+    /// Validates what stands on blocks that count as certified from now on, given highest first.
+    pub(crate) fn validate_children(&mut self, blocks: &[BlockHash]) {
+        for block in blocks.iter().rev() {
+            for child in self.tree.children(block) {
+                self.validate(child);
+            }
+        }
     }
 
     /// Judges a block whose validity is open. What does not depend on its batches being here is checked
@@ -221,7 +236,7 @@ impl Replica {
             let mut unindexed = self.unindexed.iter();
             sealed_before |= unindexed.any(|block| block.batches.contains(id));
         }
-        if sealed_before {
+        if sealed_before && !mutated(Mutation::SealedBefore) {
             let reason = "a batch in it was sealed before".to_owned();
             return Some(Verdict::Invalid(reason));
         }
@@ -267,8 +282,9 @@ impl Replica {
         }
         let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &header.parent);
         let executed = execute(frontier, &branch, &batches);
-        if executed.frontier.size() != header.log_size
-            || executed.frontier.root() != header.log_root
+        let committed = (header.log_size, header.log_root);
+        if (executed.frontier.size(), executed.frontier.root()) != committed
+            && !mutated(Mutation::AnyLog)
         {
             return Verdict::Invalid(
                 "the order log it commits to is not what its orders yield".to_owned(),
@@ -338,35 +354,36 @@ impl Replica {
         }
     }
 
-    /// Marks the valid blocks of the present height votable once every personal part is here and the
-    /// timestamp is not too far ahead. Returns when the next timestamp will be near enough.
+    /// Marks the valid blocks of the present height votable while every personal part is here and the
+    /// timestamp is not too far ahead of the wall clock, which somebody may set. Returns when the next timestamp will be near enough.
     pub(crate) fn refresh_votable(&mut self) -> Option<Monotonic> {
         let height = self.consensus.height();
         let latest = self.now.wall.plus_millis(MAX_AHEAD_MILLIS);
         let mut wake: Option<Monotonic> = None;
-        let mut votable = Vec::new();
+        let mut candidates = Vec::new();
         for node in self.tree.iter().filter(|node| node.height() == height) {
             let Some(valid) = node.valid() else { continue };
             let whole = valid
                 .batches
                 .iter()
-                .all(|batch| self.pool.get(&batch.id()).is_some_and(|held| held.complete));
+                .all(|batch| self.pool.get(&batch.id()).is_some_and(|held| held.complete))
+                || mutated(Mutation::VoteWithoutPersonal);
             let timestamp = node.block.header().timestamp;
-            if timestamp > latest {
+            let timely = timestamp <= latest || mutated(Mutation::VoteForTheFuture);
+            if !timely {
                 let ahead = types::Micros::from_millis(timestamp.0.saturating_sub(latest.0));
                 let due = self.now.monotonic.plus(ahead);
                 wake = Some(wake.map_or(due, |other| other.min(due)));
-            } else if whole {
-                votable.push(Candidate {
-                    block: node.hash,
-                    rank: valid.draw.rank,
-                    wait: valid.draw.wait,
-                    votable: true,
-                    empty: node.block.block.batches.is_empty(),
-                });
             }
+            candidates.push(Candidate {
+                block: node.hash,
+                rank: valid.draw.rank,
+                wait: valid.draw.wait,
+                votable: whole && timely,
+                empty: node.block.block.batches.is_empty(),
+            });
         }
-        for candidate in votable {
+        for candidate in candidates {
             self.consensus.valid(height, candidate);
         }
         wake

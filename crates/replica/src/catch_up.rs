@@ -1,9 +1,9 @@
 //! Asking for and serving what is missing (`docs/protocol.md` §7).
 
-use store::Record;
+use store::{FinalityProof, Record};
 use types::{
-    BatchId, BlockHash, Certificate, Digest, FinalBlock, FullBatch, Header, Height,
-    IdentityPublicKey, Message, Proposal, Status, encode, encoding, message::MAX_FINALITY_HEADERS,
+    BatchId, BlockHash, Digest, FinalBlock, FullBatch, Header, Height, IdentityPublicKey, Message,
+    Mutation, Proposal, Status, encode, encoding, message::MAX_FINALITY_HEADERS, mutated,
 };
 
 use crate::{
@@ -28,6 +28,9 @@ impl Replica {
     pub(crate) fn status(&mut self, from: IdentityPublicKey, status: Status) {
         if let Some(known) = self.peers.get_mut(&from) {
             *known = Some(status);
+        }
+        if mutated(Mutation::NoStatusAnswer) {
+            return;
         }
         let ours = self.tree.head.parent.height;
         if status.final_height > ours {
@@ -270,8 +273,7 @@ impl Replica {
         &mut self,
         from: IdentityPublicKey,
         blocks: Vec<CheckedFinalBlock>,
-        certificate: Certificate,
-        certifies_last: bool,
+        proof: FinalityProof,
     ) {
         let head = self.tree.head.parent;
         let mut news = blocks
@@ -326,7 +328,7 @@ impl Replica {
             self.batch(batch);
         }
         if let Some((height, hash)) = last {
-            self.known_final(height, hash, certifies_last.then_some(certificate));
+            self.known_final(height, hash, proof);
         }
         for hash in hashes {
             self.validate(hash);

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use store::FinalityProof;
 use types::{
     BatchError, BatchId, Block, BlockHash, Certificate, ChainId, Equivocation, FullBatch, Genesis,
     Header, Height, MemberSet, Message, PersonalPart, Proposal, Signatures, SignedBlock, Status,
@@ -73,7 +74,7 @@ pub(crate) enum Checked {
     FetchBlock(Height, BlockHash),
     FetchBatches(Vec<BatchId>),
     FetchFinal(Height),
-    FinalBlocks(Vec<CheckedFinalBlock>, Certificate, bool),
+    FinalBlocks(Vec<CheckedFinalBlock>, FinalityProof),
 }
 
 /// Checks what needs no chain. Votes and certificates are checked in `step`, where enough of them
@@ -123,7 +124,6 @@ pub fn check(
             headers,
             certificate,
         } => {
-            let of_last_block = headers.is_empty();
             check_run(chain, &blocks, &headers, &certificate)?;
             if !certificate.verify(signatures, chain, members) {
                 return Err(Fault::Unlinked);
@@ -154,7 +154,13 @@ pub fn check(
                     })
                 })
                 .collect::<Result<_, Fault>>()?;
-            Checked::FinalBlocks(blocks, certificate, of_last_block)
+            Checked::FinalBlocks(
+                blocks,
+                FinalityProof {
+                    headers,
+                    certificate,
+                },
+            )
         }
     };
     Ok(CheckedMessage(checked))
@@ -223,28 +229,33 @@ fn check_run(
     if headers.len() > message::MAX_FINALITY_HEADERS {
         return Err(Fault::TooMuch);
     }
-    let mut last: Option<(Height, BlockHash)> = None;
     for block in blocks {
         check_block(chain, &block.block.block)?;
     }
-    for header in blocks
-        .iter()
-        .map(|block| block.block.header())
-        .chain(headers)
-    {
-        if last
-            .is_some_and(|(height, hash)| header.height != height.next() || header.parent != hash)
-        {
-            return Err(Fault::Unlinked);
-        }
-        last = Some((header.height, header.hash()));
-    }
-    let certified = (certificate.height, certificate.block);
-    if blocks.is_empty() || certificate.kind != types::VoteKind::Finalize || last != Some(certified)
-    {
+    let of_blocks = blocks.iter().map(|block| block.block.header());
+    if blocks.is_empty() || !ends_final(of_blocks.chain(headers), certificate) {
         return Err(Fault::Unlinked);
     }
     Ok(())
+}
+
+/// True when each header is the parent of the next and the certificate says that the last one is
+/// final. Whether the certificate holds is for the caller to check.
+pub(crate) fn ends_final<'a>(
+    run: impl Iterator<Item = &'a Header>,
+    certificate: &Certificate,
+) -> bool {
+    let mut last: Option<(Height, BlockHash)> = None;
+    for header in run {
+        if last
+            .is_some_and(|(height, hash)| header.height != height.next() || header.parent != hash)
+        {
+            return false;
+        }
+        last = Some((header.height, header.hash()));
+    }
+    certificate.kind == types::VoteKind::Finalize
+        && last == Some((certificate.height, certificate.block))
 }
 
 impl CheckedBatch {

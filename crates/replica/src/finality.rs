@@ -1,8 +1,8 @@
 //! What becomes final, and what follows from it (`docs/protocol.md` §5 rule 5).
 
 use consensus::Parent;
-use store::{ExecutedBlock, Record, RecordedEntry};
-use types::{BlockHash, Certificate, Height};
+use store::{ExecutedBlock, FinalityProof, Record, RecordedEntry};
+use types::{BlockHash, Certificate, Height, Mutation, mutated};
 
 use crate::{
     branch::Unindexed,
@@ -62,8 +62,6 @@ impl Replica {
         for child in self.tree.children(&head.hash) {
             self.validate(child);
         }
-        let surplus = self.pool.surplus(self.my_id.as_ref());
-        self.drop_batches(surplus);
         self.go_on_catching_up(served);
     }
 
@@ -82,7 +80,7 @@ impl Replica {
                 entry: recorded.entry,
             });
         let batches = node.block.block.batches.clone();
-        let fetched = node.known_final;
+        let sealed_here = node.sealed;
         self.out.notices.push(Notice::Final {
             block: node.hash,
             header: header.clone(),
@@ -94,7 +92,7 @@ impl Replica {
                 .iter()
                 .map(|recorded| recorded.id)
                 .collect(),
-            time_to_final: (!fetched).then(|| self.now.monotonic.since(valid.since)),
+            time_to_final: sealed_here.then(|| self.now.monotonic.since(valid.since)),
         });
         for batch in &batches {
             self.pool.remove(batch);
@@ -124,17 +122,18 @@ impl Replica {
         Some(executed)
     }
 
-    /// Takes note that a block is final by the hashes of a certified descendant.
-    pub(crate) fn known_final(
-        &mut self,
-        height: Height,
-        block: BlockHash,
-        certificate: Option<Certificate>,
-    ) {
-        if let Some(certificate) = &certificate {
-            self.out
-                .persist
-                .push(Record::Certificate(certificate.clone()));
+    /// Takes note that a block is final by its own certificate or by the hashes of a certified
+    /// descendant. The proof is persisted: should the index be lost, the log alone must show what is
+    /// final.
+    pub(crate) fn known_final(&mut self, height: Height, block: BlockHash, proof: FinalityProof) {
+        let certificate = proof.headers.is_empty().then(|| proof.certificate.clone());
+        match &certificate {
+            Some(certificate) => {
+                let record = Record::Certificate(certificate.clone());
+                self.out.persist.push(record);
+            }
+            None if mutated(Mutation::UnprovedFinality) => {}
+            None => self.out.persist.push(Record::FinalityProof(proof)),
         }
         self.final_targets
             .entry(height)

@@ -37,4 +37,4 @@ mod votes;
 pub use check::{CheckedFinalBlock, CheckedMessage, Fault, check};
 pub use input::{Answered, Event, Submission};
 pub use output::{FinalRun, Notice, Outgoing, Output, Refusal, Sealed, Submitted, To};
-pub use replica::{Progress, Replica, Setup};
+pub use replica::{Holdings, Progress, Replica, Setup};

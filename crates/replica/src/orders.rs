@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use ledger::would_record;
 use store::{Answer, Record};
 use types::{
-    Batch, Entry, FullBatch, MemberId, Message, Order, OrderId, PersonalPart, Voucher, encode,
+    Batch, Entry, FullBatch, MemberId, MemberIndex, Message, Mutation, Order, OrderId,
+    PersonalPart, VerifiedBatch, Voucher, encode, mutated,
 };
 
 use crate::{
@@ -63,12 +64,17 @@ impl Replica {
                 waiting = (waiting.0.saturating_add(1), waiting.1.saturating_add(size));
                 if let Some(answered) = answered {
                     let (key, body) = (answered.key, answered.body);
-                    answers.push(Record::Answer(Answer {
+                    let record = Record::Answer(Answer {
                         key,
                         body,
                         orders: vec![id],
                         at: self.now.wall,
-                    }));
+                    });
+                    if mutated(Mutation::AnswerBeforeOrders) {
+                        self.out.persist.push(record);
+                    } else {
+                        answers.push(record);
+                    }
                 }
                 let all = bytes
                     .saturating_add(encode(&personal).len())
@@ -184,16 +190,19 @@ impl Replica {
             personal,
             complete,
         } = checked;
+        let complete = complete && !self.loses_personal_parts_of(&batch);
         if !self.pool.insert(batch.clone(), personal.clone(), complete) {
             return;
         }
         self.eligible = None;
+        let id = batch.id();
+        // Dropped before and back again, for example in the course of a recovery.
+        self.out.forget.retain(|forgotten| *forgotten != id);
         let full = FullBatch {
             batch: batch.batch().clone(),
             personal: personal.clone(),
         };
         self.out.persist.push(Record::Batch(full));
-        let id = batch.id();
         let mut waiting = Vec::new();
         for node in self.tree.iter_mut() {
             if let State::Lacking(lacking) = &mut node.state
@@ -207,6 +216,16 @@ impl Replica {
         for hash in waiting {
             self.validate(hash);
         }
+    }
+}
+
+impl Replica {
+    /// Only where a mutation says so.
+    fn loses_personal_parts_of(&self, batch: &VerifiedBatch) -> bool {
+        let author = self.members.index_of(&batch.batch().author);
+        mutated(Mutation::LosePersonalParts)
+            && author == Some(MemberIndex(0))
+            && self.me.is_some_and(|me| me.0 & 1 == 1)
     }
 }
 

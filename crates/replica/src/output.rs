@@ -136,7 +136,7 @@ pub enum Notice {
         /// The orders it records, in order.
         orders: Vec<OrderId>,
         /// From first holding the valid block to its being final here; `None` for blocks that were
-        /// fetched final.
+        /// known to be final before they were certified here.
         time_to_final: Option<Micros>,
     },
     /// A member signed two blocks of one height.

@@ -2,11 +2,13 @@
 //! (`docs/protocol.md` §7).
 
 use consensus::{Parent, genesis_parent};
-use store::{Reader, Record, StoreError};
-use types::{Certificate, Frontier, Genesis, Now, SignedBlock, VerifiedBatch};
+use store::{FinalityProof, Reader, Record, StoreError};
+use types::{
+    Certificate, Frontier, Genesis, Height, Mutation, Now, SignedBlock, VerifiedBatch, mutated,
+};
 
 use crate::{
-    check::CheckedBatch,
+    check::{CheckedBatch, ends_final},
     output::{FinalRun, Notice, Output},
     replica::Replica,
     tree::{Head, Node, State},
@@ -50,6 +52,9 @@ impl Replica {
     pub fn recover(&mut self, record: Record) -> Result<(Vec<FinalRun>, Vec<Notice>), StoreError> {
         self.unindexed.clear();
         let head = self.tree.head.parent.height;
+        if is_forgotten(&record) {
+            return Ok((Vec::new(), Vec::new()));
+        }
         match record {
             Record::Batch(full) => {
                 let batch = VerifiedBatch::from_own_disk(full.batch.clone());
@@ -71,6 +76,7 @@ impl Replica {
             Record::Certificate(certificate) if certificate.height > head => {
                 self.recover_certificate(certificate)
             }
+            Record::FinalityProof(proof) => self.recover_finality_proof(proof),
             Record::Evidence(evidence) if evidence.first.header.height > head => {
                 let (height, proposer) =
                     (evidence.first.header.height, evidence.first.header.proposer);
@@ -101,6 +107,7 @@ impl Replica {
         let (height, parent) = (self.consensus.height(), self.consensus.parent());
         self.enter(height, parent);
         self.resend_at = now.monotonic;
+        self.drop_surplus();
         let votes: Vec<_> = self.own_votes.values().cloned().collect();
         for vote in votes {
             self.count(&vote, true);
@@ -109,13 +116,13 @@ impl Replica {
     }
 
     fn recover_block(&mut self, block: SignedBlock) {
-        if Some(block.header().proposer) == self.me {
+        if Some(block.header().proposer) == self.me && !mutated(Mutation::ForgetProposals) {
             self.consensus.proposed(block.header().height);
         }
         self.consensus.header(&block.signed_header());
         let hash = block.hash();
         if self.tree.get(&hash).is_none() {
-            self.tree.insert(Node {
+            let known = self.tree.insert(Node {
                 block,
                 hash,
                 source: None,
@@ -124,6 +131,7 @@ impl Replica {
                 sealed: false,
                 known_final: false,
             });
+            self.validate_children(&known);
         }
         self.validate(hash);
     }
@@ -133,11 +141,48 @@ impl Replica {
         if certificate.verify(&*self.signatures, &self.chain, &self.members) {
             self.take_certificate(None, certificate);
         } else {
-            self.out.fatal.get_or_insert(format!(
-                "the certificate of block {} on this node's disk is not signed by a quorum: the data folder is damaged or \
-                 belongs to another network",
-                certificate.height,
-            ));
+            self.not_signed(certificate.height);
         }
     }
+
+    /// A block that is final by a descendant's certificate, and with it all below it.
+    fn recover_finality_proof(&mut self, proof: FinalityProof) {
+        let FinalityProof {
+            headers,
+            certificate,
+        } = proof;
+        let Some(child) = headers.first() else { return };
+        let (height, block) = (child.height.previous(), child.parent);
+        if height <= self.tree.head.parent.height {
+            return;
+        }
+        let holds = ends_final(headers.iter(), &certificate)
+            && certificate.verify(&*self.signatures, &self.chain, &self.members);
+        if !holds {
+            self.not_signed(height);
+            return;
+        }
+        self.final_targets.entry(height).or_insert((block, None));
+        let known = self.tree.known_final_from(block);
+        self.validate_children(&known);
+        self.try_finalize();
+    }
+
+    fn not_signed(&mut self, height: Height) {
+        self.out.fatal.get_or_insert(format!(
+            "the certificate of block {height} on this node's disk is not signed by a quorum: the data folder is damaged \
+             or belongs to another network",
+        ));
+    }
+}
+
+/// Nothing is, unless a mutation says so.
+fn is_forgotten(record: &Record) -> bool {
+    mutated(match record {
+        Record::Batch(_) => Mutation::ForgetBatches,
+        Record::Vote(_) => Mutation::ForgetVotes,
+        Record::Certificate(_) | Record::FinalityProof(_) => Mutation::ForgetCertificates,
+        Record::Evidence(_) => Mutation::ForgetEvidence,
+        Record::Block(_) | Record::Answer(_) => return false,
+    })
 }

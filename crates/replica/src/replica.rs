@@ -10,8 +10,9 @@ use ledger::{BlockLimits, Pool, PoolLimits, would_record};
 use store::{CommitReceipt, Reader, Record, StoreError};
 use types::{
     BatchId, BlockHash, Certificate, ChainId, Equivocation, FaultModel, Genesis, Height,
-    IdentityPublicKey, IdentitySecret, MemberId, MemberIndex, MemberSet, Message, Micros,
-    Monotonic, Now, Signatures, Status, VerifiedBatch, Vote, VoteKind, VotingSecret,
+    IdentityPublicKey, IdentitySecret, Member, MemberId, MemberIndex, MemberSet, Message, Micros,
+    Monotonic, Mutation, Now, Signatures, Status, VerifiedBatch, Vote, VoteKind, VotingSecret,
+    mutated,
 };
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     check::{Checked, CheckedMessage},
     input::Event,
     output::{Notice, Outgoing, Output, Sealed, To},
-    tree::Tree,
+    tree::{Node, Tree},
 };
 
 /// Messages for heights further ahead than this are not kept: status and bulk fetching serve a member
@@ -69,9 +70,30 @@ pub struct Progress {
     pub own_draw: Option<Draw>,
     /// Since when its clock for this height runs.
     pub clock: Option<Monotonic>,
+    /// Nothing is to be done until an order comes.
+    pub asleep: bool,
     /// The highest final height that connected peers have told of, leaving out as many of the highest
     /// as members may lie.
     pub best_peer_final: Height,
+}
+
+/// How much of everything a replica keeps that others could make it keep: all of it is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Holdings {
+    /// Orders in the pool.
+    pub pool_orders: u64,
+    /// Batches in the pool.
+    pub pool_batches: usize,
+    /// Blocks above the final head.
+    pub blocks: usize,
+    /// The most of them at one height.
+    pub most_blocks_at_a_height: usize,
+    /// Their certificates.
+    pub certificates: usize,
+    /// Shares of votes.
+    pub shares: usize,
+    /// Questions put to peers lately.
+    pub questions: usize,
 }
 
 /// One member (or observer) of a network.
@@ -185,6 +207,14 @@ impl Replica {
         Ok(replica)
     }
 
+    /// The same replica with other caps of its pool, set before anything is in it: a simulation reaches
+    /// small ones with few orders.
+    #[must_use]
+    pub fn with_pool_limits(mut self, limits: PoolLimits) -> Self {
+        self.pool = Pool::new(limits);
+        self
+    }
+
     /// Takes note of one event and says what to do. `now` is read by the caller just before.
     pub fn step(&mut self, now: Now, event: Event) -> Output {
         self.now = now;
@@ -214,10 +244,11 @@ impl Replica {
     /// Where the replica stands.
     pub fn progress(&self) -> Progress {
         // As many as may lie can claim any height: the next highest is one that an honest member told.
-        let of_members = self
-            .peer_heights()
-            .filter(|(peer, _)| self.members.index_of_identity(peer).is_some());
-        let mut heights: Vec<Height> = of_members.map(|(_, height)| height).collect();
+        let told = |member: &Member| {
+            let status = self.peers.get(&member.identity_key)?.as_ref()?;
+            Some(status.final_height)
+        };
+        let mut heights: Vec<Height> = self.members.members().iter().filter_map(told).collect();
         heights.sort_unstable_by(|one, other| other.cmp(one));
         let liars = match self.members.fault_model() {
             FaultModel::Byzantine => FaultModel::Byzantine.tolerated(self.members.len()),
@@ -231,7 +262,21 @@ impl Replica {
             pool_orders: self.pool.orders(),
             own_draw: self.consensus.own_draw().copied(),
             clock: self.consensus.clock(),
+            asleep: self.is_asleep(),
             best_peer_final: best_peer_final.unwrap_or_default(),
+        }
+    }
+
+    /// How much of everything it keeps.
+    pub fn holdings(&self) -> Holdings {
+        Holdings {
+            pool_orders: self.pool.orders(),
+            pool_batches: self.pool.len(),
+            blocks: self.tree.iter().count(),
+            most_blocks_at_a_height: self.tree.most_at_a_height(),
+            certificates: self.tree.certificates(),
+            shares: self.tally.shares(),
+            questions: self.asked.values().map(BTreeMap::len).sum(),
         }
     }
 
@@ -248,14 +293,16 @@ impl Replica {
             Checked::Batch(batch) => self.batch(*batch),
             Checked::Proposal(proposal) => self.proposal(from, *proposal),
             Checked::Vote(vote) => self.vote(from, vote),
+            Checked::Certificate(certificate)
+                if certificate.kind == VoteKind::Finalize
+                    && mutated(Mutation::FinalityDoesNotServe) => {}
+            Checked::FinalBlocks(..) if mutated(Mutation::FinalityDoesNotServe) => {}
             Checked::Certificate(certificate) => self.certificate(Some(from), certificate),
             Checked::Evidence(evidence) => self.equivocation(*evidence),
             Checked::FetchBlock(height, block) => self.answer_fetch_block(from, height, block),
             Checked::FetchBatches(wanted) => self.answer_fetch_batches(from, &wanted),
             Checked::FetchFinal(height) => self.answer_fetch_final(from, height),
-            Checked::FinalBlocks(blocks, certificate, own) => {
-                self.final_blocks(from, blocks, certificate, own)
-            }
+            Checked::FinalBlocks(blocks, proof) => self.final_blocks(from, blocks, proof),
         }
     }
 
@@ -271,6 +318,9 @@ impl Replica {
 
     /// Asks the rules until they have nothing more to do, then hands over what has gathered.
     pub(crate) fn finish(&mut self) -> Output {
+        if !self.out.finalized.is_empty() {
+            self.drop_surplus();
+        }
         let mut wake = None;
         for round in 0..MOST_ROUNDS {
             let future_votable = self.refresh_votable();
@@ -309,6 +359,9 @@ impl Replica {
             .iter()
             .all(|record| matches!(record, Record::Batch(_)));
         output.sync = !only_batches || !output.submitted.is_empty() || !output.finalized.is_empty();
+        if output.finalized.is_empty() && mutated(Mutation::SendBeforePersist) {
+            output.sync = false;
+        }
         if output.sync {
             self.rests_on = self.sequence;
         }
@@ -331,14 +384,21 @@ impl Replica {
                 found
             }
         };
-        let unfinished = self
-            .tree
-            .iter()
-            .any(|node| node.sealed && !node.block.block.batches.is_empty());
         Work {
             eligible_batch,
-            unfinished,
+            unfinished: self.has_unfinished(),
         }
+    }
+
+    /// True when a certified block above the final head holds a batch.
+    fn has_unfinished(&self) -> bool {
+        let sealed = |node: &Node| node.sealed && !node.block.block.batches.is_empty();
+        self.tree.iter().any(sealed)
+    }
+
+    /// True when there is nothing to do (§5, Work), and nothing that will have to be done.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.consensus.clock().is_none() && !self.has_unfinished()
     }
 
     /// Eligible batches on the entry block, first come first served, at most `most` of them: held
@@ -366,6 +426,13 @@ impl Replica {
         }
         self.drop_batches(useless);
         eligible
+    }
+
+    /// Drops what the pool is not bound to keep. Not in the course of a recovery: a block that names such
+    /// a batch may be the next record.
+    pub(crate) fn drop_surplus(&mut self) {
+        let surplus = self.pool.surplus(self.my_id.as_ref());
+        self.drop_batches(surplus);
     }
 
     /// Drops batches that the pool need not or cannot keep, unless a block names them.

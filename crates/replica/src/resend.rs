@@ -1,6 +1,6 @@
 //! Sending again what may have been lost (`docs/protocol.md` §7).
 
-use types::{Message, Micros, encode};
+use types::{Message, Micros, Mutation, encode, mutated};
 
 use crate::{output::To, replica::Replica};
 
@@ -41,6 +41,10 @@ impl Replica {
     /// Own votes above the final head, the own proposal and the best block of this height with the
     /// parent's certificate, and the batches eligible on the parent, whoever their author.
     pub(crate) fn send_again(&mut self, to: To) {
+        // Of one that sleeps nobody needs what it may have begun: whoever has work sends what it works on.
+        if self.is_asleep() || mutated(Mutation::NoResend) {
+            return;
+        }
         let votes: Vec<_> = self.own_votes.values().cloned().collect();
         let uncommitted: Vec<_> = self
             .uncommitted

@@ -6,7 +6,7 @@ use consensus::{Draw, Parent};
 use ledger::Executed;
 use types::{
     BatchId, BlockHash, Certificate, Frontier, Height, IdentityPublicKey, LogSize, Monotonic,
-    OrderId, Seed, SignedBlock, VerifiedBatch,
+    OrderId, Seed, SignedBlock, VerifiedBatch, VoteKind,
 };
 
 /// The final head: everything at and below it is in the store.
@@ -130,8 +130,39 @@ impl Tree {
     pub(crate) fn get_mut(&mut self, hash: &BlockHash) -> Option<&mut Node> {
         self.nodes.get_mut(hash)
     }
-    pub(crate) fn insert(&mut self, node: Node) {
-        self.nodes.insert(node.hash, node);
+    /// Puts a block in. Where a descendant is final, so is the block, and with it its ancestors: those
+    /// that are news are returned, highest first.
+    pub(crate) fn insert(&mut self, node: Node) -> Vec<BlockHash> {
+        let (hash, parent) = (node.hash, node.parent());
+        self.nodes.insert(hash, node);
+        let mut children = self.children(&hash).into_iter();
+        if children.any(|child| self.is_covered(&child)) {
+            self.known_final_from(hash)
+        } else if self.is_covered(&hash) {
+            self.known_final_from(parent)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// True when the block is final by a certificate of its own or a descendant's.
+    fn is_covered(&self, hash: &BlockHash) -> bool {
+        let of_its_own = |certificate: &Certificate| certificate.kind == VoteKind::Finalize;
+        self.certificates.get(hash).is_some_and(of_its_own)
+            || self.nodes.get(hash).is_some_and(|node| node.known_final)
+    }
+
+    /// Takes note that a block is known to be final, and by its hash all its ancestors; those that are
+    /// here are returned, highest first.
+    pub(crate) fn known_final_from(&mut self, hash: BlockHash) -> Vec<BlockHash> {
+        let mut marked = Vec::new();
+        let mut next = hash;
+        while let Some(node) = self.nodes.get_mut(&next).filter(|node| !node.known_final) {
+            node.known_final = true;
+            marked.push(next);
+            next = node.parent();
+        }
+        marked
     }
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
@@ -139,6 +170,21 @@ impl Tree {
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Node> {
         self.nodes.values_mut()
+    }
+
+    /// The most blocks of one height.
+    pub(crate) fn most_at_a_height(&self) -> usize {
+        let mut counts: BTreeMap<Height, usize> = BTreeMap::new();
+        for node in self.nodes.values() {
+            let count = counts.entry(node.height()).or_default();
+            *count = count.saturating_add(1);
+        }
+        counts.into_values().max().unwrap_or(0)
+    }
+
+    /// How many certificates there are.
+    pub(crate) fn certificates(&self) -> usize {
+        self.certificates.len()
     }
 
     /// Blocks of a proposer at a height that no certificate speaks for.
@@ -155,11 +201,23 @@ impl Tree {
     pub(crate) fn certificate(&self, hash: &BlockHash) -> Option<&Certificate> {
         self.certificates.get(hash)
     }
-    /// Keeps the first certificate of a block.
-    pub(crate) fn certify(&mut self, certificate: Certificate) {
-        self.certificates
-            .entry(certificate.block)
-            .or_insert(certificate);
+    /// Keeps the first certificate of a block, but prefers one of finality. Returns the blocks whose
+    /// children may be valid now: the block, and those below it that are known to be final by it.
+    pub(crate) fn certify(&mut self, certificate: Certificate) -> Vec<BlockHash> {
+        let (block, kind) = (certificate.block, certificate.kind);
+        let mut certified = vec![block];
+        match kind {
+            VoteKind::Certify => {
+                self.certificates.entry(block).or_insert(certificate);
+            }
+            VoteKind::Finalize => {
+                self.certificates.insert(block, certificate);
+                if let Some(parent) = self.nodes.get(&block).map(Node::parent) {
+                    certified.extend(self.known_final_from(parent));
+                }
+            }
+        }
+        certified
     }
     /// True when children may be built on the block: it is the final head, certified, or known final.
     pub(crate) fn is_certified(&self, hash: &BlockHash) -> bool {

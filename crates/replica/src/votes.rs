@@ -4,7 +4,7 @@ use consensus::VoteOutcome;
 use store::Record;
 use types::{
     BlockHash, Certificate, Epoch, Equivocation, Height, IdentityPublicKey, MemberIndex, Message,
-    Vote, VoteKind,
+    Mutation, Vote, VoteKind, mutated,
 };
 
 use crate::{
@@ -20,7 +20,9 @@ impl Replica {
         self.persist_block(&block);
         let (signatures, secret, chain) = (&*self.signatures, &self.voting, &self.chain);
         let vote = Vote::sign(signatures, secret, chain, kind, Epoch(0), height, block, me);
-        self.out.persist.push(Record::Vote(vote.clone()));
+        if !mutated(Mutation::ForgetToPersist) {
+            self.out.persist.push(Record::Vote(vote.clone()));
+        }
         self.own_votes.insert((height, kind, block), vote.clone());
         self.uncommitted
             .push_back((self.next_sequence(), vote.clone()));
@@ -38,14 +40,15 @@ impl Replica {
 
     /// A vote from a member about itself; in another's name it would not be taken.
     pub(crate) fn vote(&mut self, from: IdentityPublicKey, vote: Vote) {
-        if self.identity_of(vote.voter) != Some(from) {
+        let its_own = self.identity_of(vote.voter) == Some(from);
+        if !its_own && !mutated(Mutation::VotesInAnyName) {
             self.fault(from, "it sent a vote in another member's name");
             return;
         }
         let ahead = vote.height.above(self.consensus.height());
         if vote.epoch != Epoch(0)
             || vote.height <= self.tree.head.parent.height
-            || ahead > HEIGHT_WINDOW
+            || (ahead > HEIGHT_WINDOW && !mutated(Mutation::NoWindow))
         {
             return;
         }
@@ -62,12 +65,14 @@ impl Replica {
         });
         // More votes than an honest member sends are no reason to ask for anything.
         let counted = self.tally.has(&vote);
-        if !whole && counted && vote.height > self.tree.head.parent.height {
+        let ask = !whole && counted && !mutated(Mutation::NoFetch);
+        if ask && vote.height > self.tree.head.parent.height {
             self.fetch_whole(from, vote.height, vote.block);
         }
         // Rule 3: who votes for a block of a liar has not seen the proof.
         let evidence = proposer.and_then(|proposer| self.evidence.get(&(vote.height, proposer)));
         if let Some(evidence) = evidence.cloned()
+            && !mutated(Mutation::NoEvidenceForVoters)
             && self.may_ask(from, *evidence.second.header.hash().as_bytes())
         {
             self.send(To::Peer(from), Message::Evidence(Box::new(evidence)));
@@ -144,7 +149,7 @@ impl Replica {
             self.certified_but_invalid(&block, &reason);
             return;
         }
-        self.tree.certify(certificate.clone());
+        let certified = self.tree.certify(certificate.clone());
         if certificate.kind == VoteKind::Finalize {
             self.out
                 .persist
@@ -160,9 +165,7 @@ impl Replica {
             self.fetch_whole(from, height, block);
         }
         // Children may have waited for their parent's certificate.
-        for child in self.tree.children(&block) {
-            self.validate(child);
-        }
+        self.validate_children(&certified);
         self.try_finalize();
     }
 
@@ -185,7 +188,7 @@ impl Replica {
             return;
         }
         node.sealed = true;
-        let height = node.height();
+        let (height, proposer) = (node.height(), node.block.header().proposer);
         let Some(valid) = node.valid() else { return };
         let notice = Notice::Sealed {
             block: *block,
@@ -203,9 +206,14 @@ impl Replica {
         if certificate.kind == VoteKind::Certify {
             self.out.persist.push(Record::Certificate(certificate));
         }
+        if self.consensus.is_disqualified(height, proposer)
+            && mutated(Mutation::IgnoreCertifiedOfLiars)
+        {
+            return;
+        }
         self.out.notices.push(notice);
         self.consensus.certified(height, *block);
-        if height.next() > self.consensus.height() {
+        if height.next() > self.consensus.height() && !mutated(Mutation::StayAtDoneHeight) {
             self.enter(height.next(), *block);
         }
     }
@@ -218,7 +226,9 @@ impl Replica {
             .push(Notice::Equivocation { proposer, height });
         self.out.persist.push(Record::Evidence(evidence.clone()));
         self.evidence.insert((height, proposer), evidence.clone());
-        self.send(To::All, Message::Evidence(Box::new(evidence)));
+        if !mutated(Mutation::KeepEvidence) {
+            self.send(To::All, Message::Evidence(Box::new(evidence)));
+        }
     }
 
     /// Evidence from a peer, checked already.

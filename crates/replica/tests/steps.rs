@@ -150,6 +150,7 @@ fn name_of_record(record: &Record) -> &'static str {
         Record::Vote(_) => "vote to finalize",
         Record::Certificate(certificate) if certificate.kind == VoteKind::Certify => "certificate",
         Record::Certificate(_) => "finality certificate",
+        Record::FinalityProof(_) => "finality proof",
         Record::Evidence(_) => "evidence",
         Record::Answer(_) => "answer",
     }

@@ -30,6 +30,6 @@ pub use executed::{ExecutedBlock, RecordedEntry};
 pub use index::{FjallIndex, Index, IndexError, MemoryIndex};
 pub use pages::{MOST_ORDERS_A_PAGE, StoredOrder};
 pub use reader::Reader;
-pub use record::{Answer, Record};
+pub use record::{Answer, FinalityProof, Record};
 pub use scan::Recovered;
 pub use store::{ANSWERS_KEPT_MILLIS, CommitReceipt, SEGMENT_BYTES, Store};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use types::ChainId;
+use types::{ChainId, Mutation, mutated};
 
 use crate::{
     disk::Disk,
@@ -44,7 +44,8 @@ impl Log {
         sync()?;
         let end = scan(&*disk, from, last, durable, visit)?;
         let torn = |error| StoreError::io(format!("cut off the torn end at {end}"), error);
-        if disk.len(last).map_err(torn)? > u64::from(end.offset) {
+        let is_torn = disk.len(last).map_err(torn)? > u64::from(end.offset);
+        if is_torn && !mutated(Mutation::KeepTornTail) {
             disk.truncate(last, end.offset.into()).map_err(torn)?;
             sync()?;
         }
@@ -77,7 +78,7 @@ impl Log {
                 self.write(&mut buffer)?;
                 self.roll()?;
             }
-            if self.mark_due {
+            if self.mark_due && !mutated(Mutation::NoMarks) {
                 buffer.extend_from_slice(&mark(self.end));
                 self.mark_due = false;
             }
@@ -90,11 +91,10 @@ impl Log {
 
     fn write(&mut self, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
         if !buffer.is_empty() {
-            self.disk
-                .append(self.end.segment, buffer)
-                .map_err(|error| {
-                    StoreError::io(format!("write to the log at {}", self.end), error)
-                })?;
+            let written = self.disk.append(self.end.segment, buffer);
+            passed_over(written, Mutation::IgnoreFailedWrite).map_err(|error| {
+                StoreError::io(format!("write to the log at {}", self.end), error)
+            })?;
             self.end = self.end.after(buffer.len());
             buffer.clear();
         }
@@ -104,7 +104,12 @@ impl Log {
     /// Makes everything appended durable.
     pub(crate) fn sync(&mut self) -> Result<(), StoreError> {
         if self.synced < self.end {
-            self.disk.sync(self.end.segment).map_err(|error| {
+            let synced = if mutated(Mutation::SyncNothing) {
+                Ok(())
+            } else {
+                self.disk.sync(self.end.segment)
+            };
+            passed_over(synced, Mutation::IgnoreFailedSync).map_err(|error| {
                 StoreError::io(format!("sync the log up to {}", self.end), error)
             })?;
             self.synced = self.end;
@@ -115,7 +120,9 @@ impl Log {
 
     /// Ends the segment and begins the next. A segment is whole and durable before another exists.
     fn roll(&mut self) -> Result<(), StoreError> {
-        self.sync()?;
+        if !mutated(Mutation::RollWithoutSync) {
+            self.sync()?;
+        }
         let segment = self.end.segment + 1;
         begin_segment(&*self.disk, segment, &self.chain)?;
         self.end = Position::start_of(segment);
@@ -123,6 +130,11 @@ impl Log {
         self.mark_due = false;
         Ok(())
     }
+}
+
+/// What the disk said, unless a mutation says that a failure is passed over.
+fn passed_over(result: std::io::Result<()>, by: Mutation) -> std::io::Result<()> {
+    if mutated(by) { Ok(()) } else { result }
 }
 
 fn begin_segment(disk: &dyn Disk, segment: u32, chain: &ChainId) -> Result<(), StoreError> {

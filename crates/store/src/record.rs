@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use types::{
-    Batch, Certificate, Digest, Equivocation, FullBatch, OrderId, PersonalPart, SignedBlock,
-    UnixMillis, Vote, decode, encode,
+    Batch, Certificate, Digest, Equivocation, FullBatch, Header, OrderId, PersonalPart,
+    SignedBlock, UnixMillis, Vote, decode, encode,
 };
 
 use crate::{
@@ -29,10 +29,22 @@ pub enum Record {
     Vote(Vote),
     /// A certificate.
     Certificate(Certificate),
+    /// Why a block is final that has no finality certificate of its own.
+    FinalityProof(FinalityProof),
     /// Proof that a proposer lied.
     Evidence(Equivocation),
     /// An answer given under an idempotency key.
     Answer(Answer),
+}
+
+/// A block and all below it are final because a descendant of it is: headers from its child up to that
+/// descendant, each the parent of the next, and the descendant's finality certificate.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct FinalityProof {
+    /// At least one header; the first one's parent is the block that is proved to be final.
+    pub headers: Vec<Header>,
+    /// Of the last header.
+    pub certificate: Certificate,
 }
 
 /// An answer given under an idempotency key, so that a repeated request gets it again.
@@ -63,6 +75,9 @@ pub(crate) fn to_frames(record: &Record) -> Result<Vec<u8>, StoreError> {
         Record::Vote(vote) => put_frame(&mut frames, Kind::Vote, &encode(vote))?,
         Record::Certificate(certificate) => {
             put_frame(&mut frames, Kind::Certificate, &encode(certificate))?
+        }
+        Record::FinalityProof(proof) => {
+            put_frame(&mut frames, Kind::FinalityProof, &encode(proof))?
         }
         Record::Evidence(evidence) => put_frame(&mut frames, Kind::Evidence, &encode(evidence))?,
         Record::Answer(answer) => put_frame(&mut frames, Kind::Answer, &encode(answer))?,
@@ -96,6 +111,7 @@ pub(crate) fn read_record(
         Kind::Block => Record::Block(decoded(payload)?),
         Kind::Vote => Record::Vote(decoded(payload)?),
         Kind::Certificate => Record::Certificate(decoded(payload)?),
+        Kind::FinalityProof => Record::FinalityProof(decoded(payload)?),
         Kind::Evidence => Record::Evidence(decoded(payload)?),
         Kind::Answer => Record::Answer(decoded(payload)?),
         Kind::Mark if payload[..] == position.to_u64().to_le_bytes() => {

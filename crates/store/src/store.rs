@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use types::{BatchId, ChainId, FullBatch, Height, VoteKind};
+use types::{BatchId, ChainId, FullBatch, Height, Mutation, VoteKind, mutated};
 
 use crate::{
     answers::PendingAnswers,
@@ -159,12 +159,15 @@ impl Store {
         check_format(&*index, chain)?;
         let head = read_head(&*index)?;
         let start = Position::start_of(0);
-        let (from, durable) = head.map_or((start, start), |head| {
+        let (mut from, durable) = head.map_or((start, start), |head| {
             (
                 Position::from_u64(head.scan_from),
                 Position::from_u64(head.durable),
             )
         });
+        if mutated(Mutation::ScanFromEnd) {
+            from = durable;
+        }
         let shared = Arc::new(Shared {
             disk: Arc::clone(&disk),
             index,
@@ -234,6 +237,9 @@ impl Store {
                 position,
             );
             self.or_poison(tracked)?;
+        }
+        if mutated(Mutation::AnswersBeforeSync) {
+            self.answers.write(&*self.shared.index)?;
         }
         self.sequence = sequence;
         Ok(())
@@ -307,6 +313,12 @@ fn track(
                 VoteKind::Finalize => {
                     heights.note_finality(certificate.height, certificate.block, position)
                 }
+            }
+        }
+        Record::FinalityProof(proof) => {
+            let proved = proof.headers.first().map(|header| header.height.previous());
+            if let Some(height) = proved.filter(|height| *height > final_height) {
+                heights.note(height, position);
             }
         }
         Record::Evidence(evidence) if evidence.first.header.height > final_height => {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     fixed::{IdentityPublicKey, MemberId, VotingPublicKey},
+    mutation::{Mutation, mutated},
     units::MemberIndex,
 };
 
@@ -85,7 +86,8 @@ impl MemberSet {
     }
     /// How many make a quorum.
     pub fn quorum(&self) -> usize {
-        self.fault_model.quorum(self.members.len())
+        let quorum = self.fault_model.quorum(self.members.len());
+        quorum.saturating_sub(usize::from(mutated(Mutation::SmallQuorum)))
     }
     /// The member at an index.
     pub fn get(&self, index: MemberIndex) -> Option<&Member> {

@@ -189,7 +189,6 @@ impl Driver {
             dirty: false,
             sealed: Vec::new(),
             finalized: Vec::new(),
-            forget: Vec::new(),
             notices: Vec::new(),
             submitted: VecDeque::new(),
             wake: None,
@@ -214,7 +213,6 @@ struct Round {
     dirty: bool,
     sealed: Vec<Sealed>,
     finalized: Vec<FinalRun>,
-    forget: Vec<types::BatchId>,
     notices: Vec<Notice>,
     submitted: VecDeque<Submitted>,
     wake: Option<Monotonic>,
@@ -327,13 +325,14 @@ impl Round {
             bail!(reason);
         }
         self.store.append(&output.persist, output.sequence)?;
+        // At once: what a later output brings back is appended again, and needed.
+        self.store.forget_batches(&output.forget);
         self.dirty |= output.sync;
         self.wake = output.wake;
         if !output.sealed.is_empty() {
             self.sealed.push(output.sealed);
         }
         self.finalized.extend(output.finalized);
-        self.forget.extend(output.forget);
         self.notices.extend(output.notices);
         self.submitted.extend(output.submitted);
         Ok(())
@@ -397,8 +396,6 @@ impl Round {
                 .map(|block| block.block.header().height)
                 .or(indexed);
         }
-        let forget = std::mem::take(&mut self.forget);
-        self.store.forget_batches(&forget);
         Ok(indexed)
     }
 

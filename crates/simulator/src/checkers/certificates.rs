@@ -1,0 +1,83 @@
+//! Certificates verify: enough distinct members signed, the aggregate is theirs, and every honest one
+//! of them really sent or made that vote.
+
+use std::collections::BTreeSet;
+
+use types::{BlockHash, Certificate, VoteKind, encode, vote::vote_signing_bytes};
+
+use super::{Checker, Facts};
+use crate::observation::Observation;
+
+#[derive(Default)]
+pub(super) struct Certificates {
+    made: BTreeSet<(usize, VoteKind, BlockHash)>,
+    /// Certificates that were checked, by their encoding.
+    checked: BTreeSet<Vec<u8>>,
+}
+
+impl Certificates {
+    fn check(&self, facts: &Facts, certificate: &Certificate) -> Result<(), String> {
+        let (kind, height) = (certificate.kind, certificate.height);
+        let what = format!("the {kind:?} certificate of block {height}");
+        let signers: BTreeSet<usize> = certificate
+            .signers
+            .iter()
+            .map(|signer| signer.as_usize())
+            .collect();
+        if signers.len() != certificate.signers.len() {
+            return Err(format!("{what} names a signer twice"));
+        }
+        if signers.len() < facts.quorum {
+            return Err(format!(
+                "{what} has {} signers; {} of {} make a quorum",
+                signers.len(),
+                facts.quorum,
+                facts.members
+            ));
+        }
+        if signers.iter().any(|signer| *signer >= facts.members) {
+            return Err(format!("{what} names somebody who is not a member"));
+        }
+        let keys: Vec<_> = signers
+            .iter()
+            .map(|signer| facts.voting_keys[*signer])
+            .collect();
+        let block = &certificate.block;
+        let bytes = vote_signing_bytes(kind, &facts.chain, certificate.epoch, height, block);
+        if !facts
+            .signatures
+            .verify_aggregate(&keys, &bytes, &certificate.signature)
+        {
+            return Err(format!("{what} is not signed by those it names"));
+        }
+        for signer in signers.into_iter().filter(|signer| facts.honest[*signer]) {
+            if !self.made.contains(&(signer, kind, *block)) {
+                return Err(format!(
+                    "{what} names member {signer}, who never voted for it"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Checker for Certificates {
+    fn name(&self) -> &'static str {
+        "certificates"
+    }
+
+    fn observe(&mut self, facts: &Facts, seen: &Observation) -> Result<(), String> {
+        match seen {
+            Observation::VoteMade { host, vote, .. } => {
+                self.made.insert((*host, vote.kind, vote.block));
+            }
+            Observation::Certificate { certificate, .. }
+                if self.checked.insert(encode(certificate)) =>
+            {
+                return self.check(facts, certificate);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
