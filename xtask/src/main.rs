@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask dev`, `cargo xtask test`, `cargo xtask check`.
+//! The project's own commands: `cargo xtask dev`, `test`, `soak` and `check`.
 //!
 //! No dependencies, so that the first thing a newcomer sees starts within a second.
 
@@ -15,6 +15,9 @@ usage: cargo xtask COMMAND
   dev [ARGUMENTS]  builds dexter and runs `dexter dev --shops 4`: shops on this machine that seal
                    one order book; further arguments are passed on (see: cargo xtask dev --help)
   test             runs all tests
+  soak [SEEDS [FIRST]]
+                   simulates many networks under faults and liars, 20,000 unless told otherwise, and
+                   prints a summary
   check            checks formatting and lints
 ";
 
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     let result = match command.as_deref().and_then(OsStr::to_str) {
         Some("dev") => dev(&rest),
         Some("test") => test(&rest),
+        Some("soak") => soak(&rest),
         Some("check") if rest.is_empty() => check(),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
@@ -104,8 +108,38 @@ fn test(arguments: &[OsString]) -> Result<(), String> {
             .into_iter()
             .chain(given),
     )?;
+    if arguments.is_empty() {
+        eprintln!(
+            "running the simulator with bugs put in on purpose, which its checkers must catch"
+        );
+        cargo([
+            "test",
+            "--package",
+            "dexter-simulator",
+            "--features",
+            "mutations",
+            "--test",
+            "mutations",
+        ])?;
+    }
     eprintln!("all tests passed");
     Ok(())
+}
+
+/// Simulates many seeds, as before a release.
+fn soak(arguments: &[OsString]) -> Result<(), String> {
+    require_c_compiler()?;
+    let run = [
+        "run",
+        "--release",
+        "--package",
+        "dexter-simulator",
+        "--bin",
+        "soak",
+        "--",
+    ];
+    let given = arguments.iter().map(OsString::as_os_str);
+    cargo(run.map(OsStr::new).into_iter().chain(given))
 }
 
 /// Checks formatting and lints without changing anything.

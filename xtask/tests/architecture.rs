@@ -100,6 +100,36 @@ fn crates_depend_on_each_other_only_as_allowed() {
     assert_eq!(violations(&manifests), Vec::<String>::new());
 }
 
+/// Every Rust source below a folder, with its text.
+fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push((
+                path.display().to_string(),
+                fs::read_to_string(&path).unwrap(),
+            ));
+        }
+    }
+}
+
+#[test]
+fn a_node_uses_the_simulator_for_the_command_simulate_alone() {
+    let mut found = Vec::new();
+    let node = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/node/src");
+    sources(&node, &mut found);
+    let uses = |text: &str| text.contains("simulator::") || text.contains("use simulator");
+    let (within, elsewhere): (Vec<_>, Vec<_>) = found
+        .iter()
+        .filter(|(_, text)| uses(text))
+        .map(|(path, _)| path.as_str())
+        .partition(|path| path.contains("/commands/simulate/"));
+    assert!(!within.is_empty(), "the command was not found");
+    assert_eq!(elsewhere, Vec::<&str>::new());
+}
+
 #[test]
 fn this_crate_depends_on_nothing() {
     let manifest = include_str!("../Cargo.toml");

@@ -170,6 +170,10 @@ pub enum SubmitError {
 /// Why something cannot be looked up. The node's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
+    /// The node has just started and does not know yet all that it told before. Trying again in a
+    /// moment helps.
+    #[error("the node is reading its chain; try again in a moment")]
+    Starting,
     /// The node is going down. Trying again after its restart helps.
     #[error("the node is stopping; try again when it is back")]
     Stopping,

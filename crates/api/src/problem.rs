@@ -242,6 +242,13 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         let detail = error.to_string();
         match error {
+            ReadError::Starting => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "starting",
+                "The node is starting",
+                detail,
+            )
+            .retry_after(1),
             ReadError::Stopping => Self::stopping(detail),
             ReadError::Failed(_) => Self::internal(detail),
         }

@@ -64,15 +64,19 @@ pub(crate) struct Addresses {
     targets: Vec<Target>,
     /// Where this node listens: not to be dialled.
     own: BTreeSet<SocketAddr>,
+    /// False when the addresses of the configuration are all there is.
+    learns: bool,
     changed: bool,
 }
 
 impl Addresses {
-    /// The addresses of the configuration; `members` are those whose addresses are kept.
+    /// The addresses of the configuration; `members` are those whose addresses are kept, unless only
+    /// those of the configuration count.
     pub(crate) fn new(
         me: IdentityPublicKey,
         members: BTreeSet<IdentityPublicKey>,
         bootstrap: &[SocketAddr],
+        bootstrap_only: bool,
         now: Instant,
     ) -> Self {
         let targets = bootstrap
@@ -83,6 +87,7 @@ impl Addresses {
             members,
             targets: targets.collect(),
             own: BTreeSet::new(),
+            learns: !bootstrap_only,
             changed: false,
         }
     }
@@ -107,7 +112,7 @@ impl Addresses {
         let KnownAddress { key, address } = known;
         let useless =
             address.ip().is_unspecified() || address.port() == 0 || address.ip().is_multicast();
-        if useless || key == self.me || !self.members.contains(&key) {
+        if !self.learns || useless || key == self.me || !self.members.contains(&key) {
             return false;
         }
         let owned = |target: &&mut Target| target.owner == Some(key) && target.address == address;
@@ -353,7 +358,7 @@ mod tests {
         }
     }
     fn addresses(me: u8, bootstrap: &[SocketAddr], now: Instant) -> Addresses {
-        Addresses::new(key(me), [1, 2, 3].map(key).into(), bootstrap, now)
+        Addresses::new(key(me), [1, 2, 3].map(key).into(), bootstrap, false, now)
     }
     fn nobody(_: &IdentityPublicKey) -> bool {
         false
@@ -391,6 +396,29 @@ mod tests {
         assert!(!addresses.learn(at(2, 5), Certainty::Claimed, now));
         assert!(addresses.learn(at(2, 5), Certainty::Confirmed, now));
         assert_eq!(addresses.known(), [at(2, 5)]);
+    }
+
+    #[test]
+    fn with_fixed_addresses_nothing_is_learnt_told_or_remembered() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("addresses");
+        let now = Instant::now();
+        fs::write(&path, format!("{FILE_HEADER}\n{} 127.0.0.1:5\n", key(3))).unwrap();
+        let fixed = [at(2, 7).address];
+        let members = [1, 2, 3].map(key).into();
+        let mut addresses = Addresses::new(key(1), members, &fixed, true, now);
+        addresses.load(&path, now).unwrap();
+        assert!(!addresses.learn(at(2, 8), Certainty::Confirmed, now));
+        assert!(!addresses.learn(at(3, 9), Certainty::Claimed, now));
+        let dialled = dial(&mut addresses, now);
+        assert_eq!(dialled[0].0, 7);
+        assert_eq!(dialled.len(), 1);
+        addresses.met(dialled[0].1, key(2), now);
+        assert_eq!(addresses.known(), []);
+        // What an earlier run remembered stays for a later one.
+        let before = fs::read_to_string(&path).unwrap();
+        addresses.save(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), before);
     }
 
     #[test]

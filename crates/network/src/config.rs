@@ -41,6 +41,9 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// Addresses to join through. Who is there need not be known.
     pub bootstrap: Vec<SocketAddr>,
+    /// Dials the addresses of `bootstrap` alone: where peers say that they or others are is passed
+    /// over. For members that reach each other through tunnels, each by addresses of its own.
+    pub bootstrap_only: bool,
     /// Every member of the genesis, this node included when it is one.
     pub members: Vec<NamedKey>,
     /// Who may connect without being a member.

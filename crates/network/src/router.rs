@@ -105,7 +105,8 @@ impl Router {
             listen(&mut swarm, address)?;
         }
         let now = Instant::now();
-        let mut addresses = Addresses::new(me, members, &config.bootstrap, now);
+        let (bootstrap, only) = (&config.bootstrap, config.bootstrap_only);
+        let mut addresses = Addresses::new(me, members, bootstrap, only, now);
         if let Some(path) = &config.addresses_file
             && let Err(error) = addresses.load(path, now)
         {

@@ -59,6 +59,7 @@ fn config(me: u8, members: &[u8], bootstrap: &[SocketAddr]) -> Config {
         identity: secret(me),
         listen: vec![loopback(0)],
         bootstrap: bootstrap.to_vec(),
+        bootstrap_only: false,
         members: members.iter().map(named).collect(),
         observers: Vec::new(),
         hello: hello(),

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use node::{
-    commands::{chain, dev, genesis, import, init, members, order, run, status},
+    commands::{chain, dev, genesis, import, init, members, order, run, simulate, status},
     output::note,
 };
 
@@ -22,6 +22,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Dev(dev::DevArgs),
+    Simulate(Box<simulate::SimulateArgs>),
     Run(run::RunArgs),
     Init(init::InitArgs),
     Genesis(genesis::GenesisArgs),
@@ -94,6 +95,7 @@ fn in_words(error: &anyhow::Error) -> String {
 fn execute(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Dev(args) => on_runtime(dev::run(args)),
+        Command::Simulate(args) => on_runtime(simulate::run(*args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Init(args) => init::run(args),
         Command::Genesis(args) => genesis::run(args),

@@ -161,13 +161,25 @@ impl Progress {
         if last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
             let (position, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
+            let elapsed = self.bar.elapsed();
             note(format!(
-                "{}: {position} of {total} after {}",
+                "{}: {position} of {total} after {}, about {} left",
                 self.what,
-                HumanDuration(self.bar.elapsed())
+                HumanDuration(elapsed),
+                left(elapsed, position, total)
             ));
         }
     }
+}
+
+/// How long the rest of a work takes at the speed so far, in words.
+pub fn left(elapsed: Duration, position: u64, total: u64) -> String {
+    if position == 0 {
+        return "an unknown time".to_owned();
+    }
+    let rest = total.saturating_sub(position) as f64 / position as f64;
+    let seconds = (elapsed.as_secs_f64() * rest).ceil() as u64;
+    HumanDuration(Duration::from_secs(seconds.max(1))).to_string()
 }
 
 /// How many a second, in a round number for people.
@@ -185,6 +197,15 @@ mod tests {
             plain("Café \u{1b}[31mLatte\n"),
             "Café \u{fffd}[31mLatte\u{fffd}"
         );
+    }
+
+    #[test]
+    fn what_is_left_follows_from_the_speed_so_far() {
+        let second = Duration::from_secs(1);
+        assert_eq!(left(second, 100, 1_000), "9 seconds");
+        assert_eq!(left(second, 1, 601), "10 minutes");
+        assert_eq!(left(second, 10, 10), "1 second");
+        assert_eq!(left(second, 0, 10), "an unknown time");
     }
 
     #[test]

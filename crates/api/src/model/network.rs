@@ -143,7 +143,8 @@ pub struct StatusView {
     /// That block's hash; the chain id while there is none.
     #[schema(value_type = String)]
     pub final_hash: BlockHash,
-    /// How many final orders there are.
+    /// How many final orders there are. While the node reads its chain (see `reason`), this and what
+    /// is around it rises to where it was before the restart.
     pub log_size: u64,
     /// What waits to be sealed.
     pub pool: PoolCounts,

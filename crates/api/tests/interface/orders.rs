@@ -337,6 +337,10 @@ async fn what_the_node_refuses_is_told_with_what_to_do() {
             .problem(500, "internal")
             .contains("disk on fire")
     );
+    served.node.fail(ReadError::Starting);
+    let answer = served.get("/v1/orders").await;
+    assert!(answer.problem(503, "starting").contains("try again"));
+    assert_eq!(answer.header("retry-after"), Some("1"));
     served.node.fail(ReadError::Stopping);
     served.get("/v1/status").await.problem(503, "stopping");
     served.stop().await;

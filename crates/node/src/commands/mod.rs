@@ -9,4 +9,5 @@ pub mod members;
 pub mod order;
 mod report;
 pub mod run;
+pub mod simulate;
 pub mod status;

@@ -37,6 +37,10 @@ pub struct RunArgs {
     /// The p2p address of any other member; the rest are found through it. May be given several times.
     #[arg(long, value_name = "ADDRESS")]
     join: Vec<SocketAddr>,
+    /// Dial the addresses given with --join alone, and none that other members tell. For members that
+    /// reach each other through tunnels or forwarded ports; give every member's address.
+    #[arg(long, requires = "join")]
+    join_only: bool,
     /// The identity key of somebody who may read along without being a member.
     #[arg(long, value_name = "KEY")]
     observer: Vec<IdentityPublicKey>,
@@ -72,6 +76,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         keys,
         data: args.data,
         p2p: args.p2p,
+        join_only: args.join_only,
         observers: args.observer,
         api,
         api_config: ApiConfig {

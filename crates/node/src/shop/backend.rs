@@ -51,6 +51,7 @@ impl NodeBackend {
     ) -> BoxFuture<'_, Result<T, ReadError>> {
         let view = self.view.clone();
         async move {
+            view.recovered()?;
             match tokio::task::spawn_blocking(move || read(&view)).await {
                 Ok(Ok(value)) => Ok(value),
                 Ok(Err(error)) => Err(ReadError::Failed(error.to_string())),
@@ -84,6 +85,9 @@ impl Backend for NodeBackend {
     fn status(&self) -> BoxFuture<'_, Result<NodeStatus, ReadError>> {
         async {
             let view = &self.view;
+            // Before the numbers, so that those of a node that is still reading its chain are never
+            // told without saying so.
+            let ready = view.readiness();
             let head = view.reader.final_head();
             let (final_height, final_hash) =
                 head.unwrap_or((Height::GENESIS, genesis_block_hash(&view.chain)));
@@ -99,7 +103,7 @@ impl Backend for NodeBackend {
                 log_size: view.reader.log_size(),
                 pool: view.pool(0).0,
                 connected: peers.iter().filter(|peer| is_member(peer.key)).count(),
-                ready: view.readiness(),
+                ready,
             })
         }
         .boxed()
@@ -132,6 +136,7 @@ impl Backend for NodeBackend {
 
     fn pool(&self, limit: usize) -> BoxFuture<'_, Result<PoolPage, ReadError>> {
         async move {
+            self.view.recovered()?;
             let (counts, orders) = self.view.pool(limit);
             Ok(PoolPage { counts, orders })
         }

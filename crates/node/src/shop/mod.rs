@@ -36,6 +36,8 @@ pub struct ShopConfig {
     pub data: PathBuf,
     /// Where it listens for other members.
     pub p2p: Vec<SocketAddr>,
+    /// Dials the addresses that it joins through alone, and none learnt from others.
+    pub join_only: bool,
     /// Who may read along without being a member.
     pub observers: Vec<IdentityPublicKey>,
     /// Where the REST interface listens already.
@@ -185,6 +187,7 @@ fn connect(
         identity: config.keys.identity.clone(),
         listen: config.p2p.clone(),
         bootstrap,
+        bootstrap_only: config.join_only,
         members: named.collect(),
         observers: config.observers.clone(),
         hello: Hello {

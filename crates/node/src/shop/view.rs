@@ -9,7 +9,7 @@ use std::{
 
 use api::{
     EventFeed,
-    backend::{BlockInfo, OrderRecord, Winner},
+    backend::{BlockInfo, OrderRecord, ReadError, Winner},
     model::{EventData, OrderState, PoolCounts},
 };
 use network::Handle;
@@ -208,6 +208,18 @@ impl View {
         let mut state = self.state();
         state.progress = Some(progress);
         state.peer_heights = heights.collect();
+    }
+
+    /// Nothing is told before all that was on disk is read: what a client saw before the restart, an
+    /// order accepted or final, would be missing.
+    ///
+    /// # Errors
+    /// Until then.
+    pub(super) fn recovered(&self) -> Result<(), ReadError> {
+        match self.last_progress() {
+            Some(_) => Ok(()),
+            None => Err(ReadError::Starting),
+        }
     }
 
     pub(super) fn last_progress(&self) -> Option<Progress> {

@@ -30,9 +30,7 @@ fn beyond_loopback_reading_and_writing_need_the_token() {
     let mode = fs::metadata(&token_file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
-    let rest = Rest {
-        address: ([127, 0, 0, 1], port).into(),
-    };
+    let rest = Rest::at(([127, 0, 0, 1], port).into());
     let token = fs::read_to_string(&token_file).unwrap();
     let right = format!("Authorization: Bearer {}", token.trim());
     let host = rest.host();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
@@ -169,6 +170,44 @@ fn an_idempotency_key_is_remembered_over_a_crash() {
     });
     assert_eq!(post(&node, "Ada"), first, "the same after it became final");
     assert_eq!(node.rest.status("log_size"), 1);
+}
+
+#[test]
+fn a_node_that_builds_its_index_again_does_not_tell_less_than_before() {
+    let founding = Founding::new(&["anna"], &[]);
+    let mut node = founding.start(0);
+    let orders = 100;
+    thread::scope(|scope| {
+        for place in 0..4 {
+            let shop = &node.rest;
+            scope.spawn(move || {
+                for number in 0..orders / 4 {
+                    shop.post("/v1/orders", &order(&format!("{number} of {place}")));
+                }
+            });
+        }
+    });
+    let last = node.rest.place_final("Ada");
+    assert_eq!(node.rest.status("log_size"), orders + 1);
+    node.process.kill();
+    fs::remove_dir_all(founding.data(0).join("chain/index")).unwrap();
+    let node = founding.start(0);
+    // It may say that it cannot say yet, and then it knows everything.
+    let show = format!("/v1/orders/{last}");
+    for path in [&*show, "/v1/pool", "/v1/blocks", "/v1/orders?limit=1000"] {
+        let answer = eventually("an answer", || {
+            let answer = node.rest.get(path);
+            if answer.status == 503 {
+                assert_eq!(answer.json()["type"], "urn:dexter:problem:starting");
+            }
+            (answer.status != 503).then_some(answer)
+        });
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        if path == show {
+            assert_eq!(answer.json()["state"], "final");
+        }
+    }
+    assert_eq!(node.rest.orders().len() as u64, orders + 1);
 }
 
 #[test]

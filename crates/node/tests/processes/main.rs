@@ -9,6 +9,8 @@ mod events;
 mod idle;
 mod import;
 mod input;
+mod linearizability;
 mod mistakes;
 mod separate;
+mod simulate;
 mod support;

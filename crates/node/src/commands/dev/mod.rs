@@ -189,6 +189,7 @@ async fn open(
         keys: MemberKeys::load(&data)?,
         data: data.clone(),
         p2p: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        join_only: false,
         observers: Vec::new(),
         api,
         api_config: ApiConfig::default(),

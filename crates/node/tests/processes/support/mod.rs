@@ -1,5 +1,6 @@
 //! Processes that print, networks of them, and a client for their REST interfaces.
 
+mod links;
 mod network;
 mod process;
 mod rest;
@@ -11,9 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use links::{Condition, Links};
 pub(crate) use network::{Dev, Founding, Node, fail, succeed, text};
 pub(crate) use process::{Process, dexter};
-pub(crate) use rest::{Rest, order, read_chunk, read_head};
+pub(crate) use rest::{Answer, Rest, order, read_chunk, read_head};
 
 /// How long anything may take before a test fails: far longer than on the slowest machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -32,9 +32,7 @@ impl Dev {
         let process = Process::start(Self::arguments(data, port, flags));
         process.line(&format!("{shops} shops are ready"));
         let address = |place| SocketAddr::from(([127, 0, 0, 1], port + place));
-        let shops = (0..shops).map(|place| Rest {
-            address: address(place),
-        });
+        let shops = (0..shops).map(|place| Rest::at(address(place)));
         Self {
             process,
             shops: shops.collect(),
@@ -124,26 +122,48 @@ impl Founding {
 
     /// The arguments of a member's `dexter run`, joining through the first member.
     pub(crate) fn arguments(&self, place: usize) -> Vec<String> {
+        let first = self.p2p(0);
+        self.arguments_joining(place, (place > 0).then_some(&first))
+    }
+
+    /// The arguments of a member's `dexter run`, joining through these addresses.
+    fn arguments_joining<'a>(
+        &self,
+        place: usize,
+        join: impl IntoIterator<Item = &'a SocketAddr>,
+    ) -> Vec<String> {
         let (data, genesis) = (self.data(place), self.genesis());
         let (p2p, api) = (self.p2p(place).to_string(), self.api(place).to_string());
         let mut arguments = vec!["run", "--data", text(&data), "--genesis", text(&genesis)];
         arguments.extend(["--p2p", &p2p, "--api", &api]);
-        let first = self.p2p(0).to_string();
-        if place > 0 {
-            arguments.extend(["--join", &first]);
-        }
-        arguments.into_iter().map(str::to_owned).collect()
+        let join = join
+            .into_iter()
+            .flat_map(|address| ["--join".to_owned(), address.to_string()]);
+        arguments
+            .into_iter()
+            .map(str::to_owned)
+            .chain(join)
+            .collect()
     }
 
     /// Starts a member and waits until it is up.
     pub(crate) fn start(&self, place: usize) -> Node {
-        let process = Process::start(self.arguments(place));
+        self.start_with(place, self.arguments(place))
+    }
+
+    /// Starts a member that dials these addresses and no others, and waits until it is up.
+    pub(crate) fn start_among(&self, place: usize, others: &[SocketAddr]) -> Node {
+        let mut arguments = self.arguments_joining(place, others);
+        arguments.push("--join-only".to_owned());
+        self.start_with(place, arguments)
+    }
+
+    fn start_with(&self, place: usize, arguments: Vec<String>) -> Node {
+        let process = Process::start(arguments);
         process.line("stop with Ctrl-C");
         Node {
             process,
-            rest: Rest {
-                address: self.api(place),
-            },
+            rest: Rest::at(self.api(place)),
         }
     }
 
@@ -162,7 +182,9 @@ impl Founding {
         eventually("all nodes to have the same chain", || {
             let heads: Vec<Value> = nodes.iter().map(|rest| rest.json("/v1/status")).collect();
             let same = heads.iter().all(|head| {
-                head["final_hash"] == heads[0]["final_hash"] && head["pool"]["orders"] == 0
+                head["final_hash"] == heads[0]["final_hash"]
+                    && head["pool"]["orders"] == 0
+                    && head["ready"] == true
             });
             same.then_some(())
         });

@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead, BufReader, Write as _},
     net::{SocketAddr, TcpStream},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -13,6 +14,8 @@ use super::PATIENCE;
 #[derive(Debug, Clone)]
 pub(crate) struct Rest {
     pub(crate) address: SocketAddr,
+    /// How long an answer may take, to begin and between its parts.
+    patience: Duration,
 }
 
 /// An answer.
@@ -39,6 +42,22 @@ impl Rest {
         format!("http://{}", self.address)
     }
 
+    /// The REST interface at an address, asked with all patience.
+    pub(crate) const fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            patience: PATIENCE,
+        }
+    }
+
+    /// The same one, asked with less patience.
+    pub(crate) const fn within(&self, patience: Duration) -> Self {
+        Self {
+            address: self.address,
+            patience,
+        }
+    }
+
     /// Sends a request; its head is given line by line, `Content-Length` excepted.
     pub(crate) fn send(&self, head: &[&str], body: &[u8]) -> io::Result<Answer> {
         let mut reader = BufReader::new(self.open(head, body)?);
@@ -47,8 +66,8 @@ impl Rest {
 
     /// Sends a request and leaves reading to the caller.
     pub(crate) fn open(&self, head: &[&str], body: &[u8]) -> io::Result<TcpStream> {
-        let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&self.address, self.patience)?;
+        stream.set_read_timeout(Some(self.patience))?;
         let head = head.join("\r\n");
         let length = body.len();
         let mut request =
