@@ -18,6 +18,10 @@ const IDLE_INTERVALS: u64 = 32;
 /// where it stands; twice as often is allowed.
 const MESSAGES_TO_AN_IDLE_PEER: u64 = 14;
 
+/// Each height waits for a beat, and the grace doubles with each until it fits links that are far
+/// slower than it was made for.
+const BEATS_TO_STRETCH: u64 = 16;
+
 /// More events than this in one simulation are a storm: members that keep each other busy for ever.
 /// The longest of ordinary ones have a tenth of them.
 const MOST_EVENTS: u64 = 2_000_000;
@@ -191,7 +195,8 @@ fn sleeps(world: &mut World, patience: u64) -> Result<(), Violation> {
 /// With a heartbeat, blocks are made although there is nothing to seal.
 fn heartbeats(world: &mut World) -> Result<(), Violation> {
     let first = world.progress.highest();
-    let patience = settling_time(&world.plan, 0) + 4 * world.plan.heartbeat.0;
+    let patience =
+        settling_time(&world.plan, world.behind()) + BEATS_TO_STRETCH * world.plan.heartbeat.0;
     let deadline = world.time + patience;
     while world.progress.highest().above(first) < 2 {
         step(world)?;
