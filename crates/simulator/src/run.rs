@@ -66,17 +66,6 @@ pub struct Failure {
     pub replay: String,
 }
 
-/// Simulates what a seed plans.
-///
-/// # Panics
-/// When a property does not hold; the message names the seed, the checker, and how to replay it.
-pub fn run(seed: u64) -> Outcome {
-    match run_plan(Plan::new(seed)) {
-        Ok(outcome) => outcome,
-        Err(failure) => panic!("{failure}"),
-    }
-}
-
 /// Simulates a plan.
 ///
 /// # Errors
