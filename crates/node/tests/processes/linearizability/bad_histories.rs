@@ -52,7 +52,7 @@ fn page(indexes: &[u64], last: bool) -> Answer {
         last,
     }
 }
-fn operation(node: usize, times: [u64; 2], call: Call, answer: Answer) -> Operation {
+pub(super) fn operation(node: usize, times: [u64; 2], call: Call, answer: Answer) -> Operation {
     let [invoked, answered] = times.map(Duration::from_millis);
     Operation {
         client: 0,

@@ -1,9 +1,8 @@
 //! The checker's two claims that need a proof, compared with a search through all orders in which the
 //! operations of small histories could have taken effect.
 
-use std::time::Duration;
-
 use super::{
+    bad_histories::operation,
     checker::check,
     history::{Answer, Call, Entry, Operation, Place},
     random::Random,
@@ -30,17 +29,6 @@ fn log() -> Vec<Entry> {
         place: place(index),
     };
     (0..ORDERS).map(entry).collect()
-}
-fn operation(node: usize, times: [u64; 2], call: Call, answer: Answer) -> Operation {
-    let [invoked, answered] = times.map(Duration::from_millis);
-    Operation {
-        client: 0,
-        node,
-        call,
-        invoked,
-        answered,
-        answer,
-    }
 }
 fn times(random: &mut Random) -> [u64; 2] {
     let mut times = [random.below(MOMENTS), random.below(MOMENTS)];
