@@ -127,6 +127,23 @@ impl Tally {
         VoteOutcome::Certificate(certificate, wrong)
     }
 
+    /// The most different blocks of one height that one voter has voted for with votes of one kind.
+    pub fn most_hashes_of_a_voter(&self) -> usize {
+        let mut counts: BTreeMap<(Height, VoteKind, MemberIndex), usize> = BTreeMap::new();
+        for ((height, _, kind, _), votes) in &self.votes {
+            for voter in votes.shares.keys() {
+                let count = counts.entry((*height, *kind, *voter)).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        counts.into_values().max().unwrap_or(0)
+    }
+
+    /// The highest height there is a vote for.
+    pub fn highest(&self) -> Option<Height> {
+        self.votes.last_key_value().map(|((height, ..), _)| *height)
+    }
+
     /// Different blocks a voter has voted for with this kind at this height.
     fn hashes_of(&self, vote: &Vote) -> usize {
         let (height, epoch, kind) = (vote.height, vote.epoch, vote.kind);

@@ -106,6 +106,12 @@ impl Pool {
         }
     }
 
+    /// The most orders that the batches of one author hold.
+    pub fn most_orders_of_an_author(&self) -> u64 {
+        let orders = self.shares.values().map(|share| share.orders);
+        orders.max().unwrap_or(0)
+    }
+
     /// Puts a batch in, or completes the personal parts of one that is held. Returns true when
     /// anything changed. The caller has judged `room_for` where the batch came unasked.
     pub fn insert(

@@ -143,6 +143,8 @@ impl Replica {
         let certified = self.tree.certificate(&hash).is_some() && !mutated(Mutation::DropCertified);
         let many = self.tree.uncertified_of(height, proposer) >= MOST_BLOCKS_OF_A_PROPOSER;
         if many && !certified && !mutated(Mutation::KeepAllBlocks) {
+            // A vote for it does not tell whose it is, where it is not kept.
+            self.send_evidence(from, height, proposer);
             return;
         }
         let known = self.tree.insert(Node {

@@ -4,7 +4,8 @@
 use consensus::{Parent, genesis_parent};
 use store::{FinalityProof, Reader, Record, StoreError};
 use types::{
-    Certificate, Frontier, Genesis, Height, Mutation, Now, SignedBlock, VerifiedBatch, mutated,
+    Certificate, Frontier, Genesis, Height, Mutation, Now, SignedBlock, VerifiedBatch, VoteKind,
+    mutated,
 };
 
 use crate::{
@@ -181,7 +182,10 @@ fn is_forgotten(record: &Record) -> bool {
     mutated(match record {
         Record::Batch(_) => Mutation::ForgetBatches,
         Record::Vote(_) => Mutation::ForgetVotes,
-        Record::Certificate(_) | Record::FinalityProof(_) => Mutation::ForgetCertificates,
+        Record::Certificate(certificate) if certificate.kind == VoteKind::Certify => {
+            Mutation::ForgetCertificates
+        }
+        Record::Certificate(_) | Record::FinalityProof(_) => Mutation::ForgetFinality,
         Record::Evidence(_) => Mutation::ForgetEvidence,
         Record::Block(_) | Record::Answer(_) => return false,
     })

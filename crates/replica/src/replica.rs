@@ -82,16 +82,22 @@ pub struct Progress {
 pub struct Holdings {
     /// Orders in the pool.
     pub pool_orders: u64,
+    /// The most of them in the batches of one author.
+    pub most_orders_of_an_author: u64,
     /// Batches in the pool.
     pub pool_batches: usize,
     /// Blocks above the final head.
     pub blocks: usize,
-    /// The most of them at one height.
-    pub most_blocks_at_a_height: usize,
+    /// The most of them of one proposer at one height that no certificate speaks for.
+    pub most_uncertified_blocks: usize,
     /// Their certificates.
     pub certificates: usize,
     /// Shares of votes.
     pub shares: usize,
+    /// The most different blocks of one height that one voter has voted for with votes of one kind.
+    pub most_hashes_of_a_voter: usize,
+    /// The highest height it keeps a vote for.
+    pub highest_vote: Option<Height>,
     /// Questions put to peers lately.
     pub questions: usize,
 }
@@ -271,11 +277,14 @@ impl Replica {
     pub fn holdings(&self) -> Holdings {
         Holdings {
             pool_orders: self.pool.orders(),
+            most_orders_of_an_author: self.pool.most_orders_of_an_author(),
             pool_batches: self.pool.len(),
             blocks: self.tree.iter().count(),
-            most_blocks_at_a_height: self.tree.most_at_a_height(),
+            most_uncertified_blocks: self.tree.most_uncertified(),
             certificates: self.tree.certificates(),
             shares: self.tally.shares(),
+            most_hashes_of_a_voter: self.tally.most_hashes_of_a_voter(),
+            highest_vote: self.tally.highest(),
             questions: self.asked.values().map(BTreeMap::len).sum(),
         }
     }

@@ -60,7 +60,10 @@ impl Replica {
             .iter()
             .find(|node| node.height() == height && Some(node.block.header().proposer) == self.me)
             .map(|node| node.hash);
-        let best = self.consensus.best(height);
+        let best = self
+            .consensus
+            .best(height)
+            .filter(|_| !mutated(Mutation::NoFetch));
         let blocks: std::collections::BTreeSet<_> = mine.into_iter().chain(best).collect();
         for hash in blocks {
             if let Some(proposal) = self.proposal_of(&hash) {

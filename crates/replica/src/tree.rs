@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use consensus::{Draw, Parent};
 use ledger::Executed;
 use types::{
-    BatchId, BlockHash, Certificate, Frontier, Height, IdentityPublicKey, LogSize, Monotonic,
-    OrderId, Seed, SignedBlock, VerifiedBatch, VoteKind,
+    BatchId, BlockHash, Certificate, Frontier, Height, IdentityPublicKey, LogSize, MemberIndex,
+    Monotonic, OrderId, Seed, SignedBlock, VerifiedBatch, VoteKind,
 };
 
 /// The final head: everything at and below it is in the store.
@@ -172,12 +172,15 @@ impl Tree {
         self.nodes.values_mut()
     }
 
-    /// The most blocks of one height.
-    pub(crate) fn most_at_a_height(&self) -> usize {
-        let mut counts: BTreeMap<Height, usize> = BTreeMap::new();
+    /// The most blocks of one proposer at one height that no certificate speaks for.
+    pub(crate) fn most_uncertified(&self) -> usize {
+        let mut counts: BTreeMap<(Height, MemberIndex), usize> = BTreeMap::new();
         for node in self.nodes.values() {
-            let count = counts.entry(node.height()).or_default();
-            *count = count.saturating_add(1);
+            if !self.certificates.contains_key(&node.hash) && !node.known_final {
+                let place = (node.height(), node.block.header().proposer);
+                let count = counts.entry(place).or_default();
+                *count = count.saturating_add(1);
+            }
         }
         counts.into_values().max().unwrap_or(0)
     }
@@ -188,7 +191,7 @@ impl Tree {
     }
 
     /// Blocks of a proposer at a height that no certificate speaks for.
-    pub(crate) fn uncertified_of(&self, height: Height, proposer: types::MemberIndex) -> usize {
+    pub(crate) fn uncertified_of(&self, height: Height, proposer: MemberIndex) -> usize {
         let of_it = |node: &&Node| {
             node.height() == height
                 && node.block.header().proposer == proposer

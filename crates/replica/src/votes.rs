@@ -70,12 +70,23 @@ impl Replica {
             self.fetch_whole(from, vote.height, vote.block);
         }
         // Rule 3: who votes for a block of a liar has not seen the proof.
-        let evidence = proposer.and_then(|proposer| self.evidence.get(&(vote.height, proposer)));
-        if let Some(evidence) = evidence.cloned()
+        if let Some(proposer) = proposer {
+            self.send_evidence(from, vote.height, proposer);
+        }
+    }
+
+    /// Sends a peer the proof that a proposer lies, where there is one: it seems not to have seen it.
+    pub(crate) fn send_evidence(
+        &mut self,
+        to: IdentityPublicKey,
+        height: Height,
+        proposer: MemberIndex,
+    ) {
+        if let Some(evidence) = self.evidence.get(&(height, proposer)).cloned()
             && !mutated(Mutation::NoEvidenceForVoters)
-            && self.may_ask(from, *evidence.second.header.hash().as_bytes())
+            && self.may_ask(to, *evidence.second.header.hash().as_bytes())
         {
-            self.send(To::Peer(from), Message::Evidence(Box::new(evidence)));
+            self.send(To::Peer(to), Message::Evidence(Box::new(evidence)));
         }
     }
 

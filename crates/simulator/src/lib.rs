@@ -32,4 +32,4 @@ pub use checkers::Violation;
 pub use disks::Failing;
 pub use links::{Distance, LinkPlan};
 pub use plan::Plan;
-pub use run::{Failure, Outcome, run_overheard, run_plan};
+pub use run::{Failure, Outcome, run_overheard, run_plan, run_plan_without};

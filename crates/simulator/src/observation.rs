@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use replica::{Fault, Holdings, Outgoing};
 use types::{
-    Batch, BatchId, BlockHash, Certificate, Header, Height, Monotonic, Now, OrderId, Vote,
+    Batch, BatchId, BlockHash, Certificate, Header, Height, MemberIndex, Monotonic, Now, OrderId,
+    Vote,
 };
 
 /// Something seen. A host's number is its member's index.
@@ -82,6 +83,15 @@ pub enum Observation {
         host: usize,
         /// The vote.
         vote: Vote,
+    },
+    /// A member sent the proof that a proposer signed two blocks of one height.
+    EvidenceSent {
+        /// Who.
+        host: usize,
+        /// Whom it proves to lie.
+        proposer: MemberIndex,
+        /// Where.
+        height: Height,
     },
     /// A member persisted or sent a certificate.
     Certificate {

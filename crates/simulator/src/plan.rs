@@ -34,6 +34,8 @@ pub struct Plan {
     pub real_signatures: bool,
     /// Nothing goes wrong: what is good on average must hold each time.
     pub calm: bool,
+    /// Nothing keeps a quorum from certifying blocks, so that it must go on at every height.
+    pub steady: bool,
     /// Makes an empty block after so long without work; 0 is never.
     pub heartbeat: Micros,
     /// Faults happen until then, in microseconds.
@@ -220,6 +222,7 @@ impl Plan {
             segment_bytes: random.pick(&[4 * 1024, 32 * 1024, 1024 * 1024]),
             real_signatures: false,
             calm: false,
+            steady: false,
             heartbeat: heartbeat(&mut random, pace),
             faulty_until,
             faults: Vec::new(),
@@ -267,6 +270,7 @@ impl Plan {
             self.hosts[host].role = Role::Adversary(*kind);
         }
         self.calm = false;
+        self.steady = false;
         self
     }
 
@@ -296,6 +300,7 @@ impl Plan {
             segment_bytes: 1024 * 1024,
             real_signatures: false,
             calm: true,
+            steady: true,
             heartbeat: Micros(0),
             faulty_until: pace(&timing, distance, members) * 20,
             faults: Vec::new(),

@@ -442,6 +442,11 @@ impl Process {
             Message::Certificate(certificate) => {
                 seen.push(observe_certificate(host, certificate));
             }
+            Message::Evidence(evidence) => seen.push(Observation::EvidenceSent {
+                host,
+                proposer: evidence.first.header.proposer,
+                height: evidence.first.header.height,
+            }),
             _ => {}
         }
     }

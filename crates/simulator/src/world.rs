@@ -145,7 +145,7 @@ impl World {
             link_random,
             queue: BinaryHeap::new(),
             scheduled: 0,
-            checkers: Checkers::new(Facts::new(&plan, &network)),
+            checkers: Checkers::new(Facts::new(&plan, &network), &plan),
             progress: Progress::default(),
             trace: Trace::new(seed),
             events: 0,
@@ -178,6 +178,11 @@ impl World {
         world.checkers = Checkers::lasting(Facts::new(&world.plan, &world.network));
         world.collector = Some(Box::new(collector(&world.network)));
         world
+    }
+
+    /// Leaves some of the checkers out.
+    pub(crate) fn leave_out(&mut self, checkers: &[&str]) {
+        self.checkers.leave_out(checkers);
     }
 
     /// When the next thing happens.

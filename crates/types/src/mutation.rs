@@ -76,8 +76,10 @@ pub enum Mutation {
     ForgetVotes,
     /// §7: comes back from a crash without its proposals.
     ForgetProposals,
-    /// §7: comes back from a crash without its certificates.
+    /// §7: comes back from a crash without its certificates of blocks that are not final.
     ForgetCertificates,
+    /// §7: comes back from a crash without its finality certificates.
+    ForgetFinality,
     /// §7: comes back from a crash without the proof of who lied.
     ForgetEvidence,
     /// §7: comes back from a crash without the batches that are in no block.
@@ -86,7 +88,7 @@ pub enum Mutation {
     FinalityDoesNotServe,
     /// Rule 3: the proof of a lie is not sent to all.
     KeepEvidence,
-    /// Rule 3: who votes for a liar's block is not sent the proof [166].
+    /// Rule 3: who votes for a liar's block, or passes one on, is not sent the proof [166].
     NoEvidenceForVoters,
     /// §3: takes blocks and evidence without their proposer's signature [679].
     UnsignedBlocks,
@@ -94,7 +96,7 @@ pub enum Mutation {
     KeepAllBlocks,
     /// Rule 3: keeps two blocks of a proposer and drops a third one although it is certified.
     DropCertified,
-    /// §7: does not ask a voter for what it lacks [1570].
+    /// §7: neither asks a voter for what it lacks nor passes the best block of others on [1570].
     NoFetch,
     /// §7: sends nothing again [150].
     NoResend,
@@ -158,7 +160,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 69] = [
+    pub const ALL: [Self; 70] = [
         Self::ProposeEarly,
         Self::ProposeDespiteBetter,
         Self::ProposeTwice,
@@ -192,6 +194,7 @@ impl Mutation {
         Self::ForgetVotes,
         Self::ForgetProposals,
         Self::ForgetCertificates,
+        Self::ForgetFinality,
         Self::ForgetEvidence,
         Self::ForgetBatches,
         Self::FinalityDoesNotServe,

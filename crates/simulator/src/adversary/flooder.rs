@@ -11,16 +11,14 @@ use super::{
     Lie, Member, Puppet, Timer,
     member::{Chance, proposal, to_all, to_one},
 };
-use crate::{
-    network::{MAX_BATCH_ORDERS, POOL_LIMITS},
-    random::Random,
-};
+use crate::{network::MAX_BATCH_ORDERS, random::Random};
 
 /// How often it floods: so often in all, so that a simulation has an end.
 const MOST_FLOODS: u64 = 6;
 
-/// In so many of them are batches: each time more than a pool takes of one author.
-const FLOODS_OF_BATCHES: u64 = 2;
+/// The first one has so many batches: more orders than all that a pool may hold of one author, those
+/// included that blocks name.
+const BATCHES: u64 = 80;
 
 /// Heights that votes and blocks are for: the whole window of §7 and some beyond it.
 const HEIGHTS: u64 = 20;
@@ -31,7 +29,7 @@ const BLOCKS_A_HEIGHT: u64 = 4;
 /// It asks so many questions of a kind at a time.
 const QUESTIONS: u64 = 4;
 
-/// At a time, batches beyond its share of the pool; votes for more hashes than there are members, at
+/// Once, batches beyond its share of the pool; at a time, votes for more hashes than there are members, at
 /// every height of the window and beyond; several blocks of each height, which name batches that nobody
 /// has; questions; and claims to be at absurd heights. Everything a member keeps, asks or answers is
 /// bounded (`docs/protocol.md` §3 "Pool", §5, §7).
@@ -59,11 +57,9 @@ impl Flooder {
 
     fn batches(&mut self) -> Vec<Outgoing> {
         let each = u64::from(MAX_BATCH_ORDERS);
-        let count = POOL_LIMITS.author_orders / each + 2;
-        let first = 1_000_000 + self.floods * count * each;
         let mut said = Vec::new();
-        for number in 0..count {
-            let full = self.member.batch(first + number * each, each);
+        for number in 0..BATCHES {
+            let full = self.member.batch(1_000_000 + number * each, each);
             self.batch = Some(full.batch.id());
             said.push(to_all(Message::Batch(full)));
         }
@@ -188,7 +184,7 @@ impl Lie for Flooder {
         let height = puppet.height();
         let ticket = puppet.ticket().unwrap_or(VotingSignature::ZERO);
         let mut said = Vec::new();
-        if self.floods < FLOODS_OF_BATCHES {
+        if self.floods == 0 {
             said.extend(self.batches());
         }
         for height in self.heights(height) {

@@ -7,11 +7,13 @@
 mod certificate_forger;
 mod early_proposer;
 mod equivocating_proposer;
+mod finality_withholder;
 mod flooder;
 mod header_forger;
 mod invalid_author;
 mod invalid_proposer;
 mod invalid_server;
+mod late_equivocator;
 mod member;
 mod meter;
 mod puppet;
@@ -67,6 +69,8 @@ pub enum Kind {
     EarlyProposer,
     /// Proposes one block to one half of the others and a second one to the other half.
     EquivocatingProposer,
+    /// Votes to certify and never to finalize.
+    FinalityWithholder,
     /// Sends more than anybody could keep.
     Flooder,
     /// Makes second headers of other proposers' blocks.
@@ -77,6 +81,8 @@ pub enum Kind {
     InvalidProposer,
     /// Answers questions with something wrong.
     InvalidServer,
+    /// Shows one of the others, in the last moment, other blocks than the one the rest has voted for.
+    LateEquivocator,
     /// Says everything twice, and again what it heard long ago.
     Replayer,
     /// Tells a part of the others what is for all of them.
@@ -93,15 +99,17 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::CertificateForger,
         Self::EarlyProposer,
         Self::EquivocatingProposer,
+        Self::FinalityWithholder,
         Self::Flooder,
         Self::HeaderForger,
         Self::InvalidAuthor,
         Self::InvalidProposer,
         Self::InvalidServer,
+        Self::LateEquivocator,
         Self::Replayer,
         Self::SelectiveSender,
         Self::Twins,
@@ -129,6 +137,10 @@ impl Kind {
                 puppet,
                 equivocating_proposer::EquivocatingProposer::new(member),
             )),
+            Self::FinalityWithholder => metered(Twisted::new(
+                puppet,
+                finality_withholder::FinalityWithholder,
+            )),
             Self::Flooder => metered(Twisted::new(puppet, flooder::Flooder::new(member, now))),
             Self::HeaderForger => metered(Twisted::new(
                 puppet,
@@ -145,6 +157,10 @@ impl Kind {
             Self::InvalidServer => metered(Twisted::new(
                 puppet,
                 invalid_server::InvalidServer::new(member),
+            )),
+            Self::LateEquivocator => metered(Twisted::new(
+                puppet,
+                late_equivocator::LateEquivocator::new(member),
             )),
             Self::Replayer => metered(Twisted::new(puppet, replayer::Replayer::new(member, now))),
             Self::SelectiveSender => metered(Twisted::new(
@@ -172,11 +188,13 @@ impl fmt::Display for Kind {
             Self::CertificateForger => "certificate forger",
             Self::EarlyProposer => "early proposer",
             Self::EquivocatingProposer => "equivocating proposer",
+            Self::FinalityWithholder => "finality withholder",
             Self::Flooder => "flooder",
             Self::HeaderForger => "header forger",
             Self::InvalidAuthor => "invalid author",
             Self::InvalidProposer => "invalid proposer",
             Self::InvalidServer => "invalid server",
+            Self::LateEquivocator => "late equivocator",
             Self::Replayer => "replayer",
             Self::SelectiveSender => "selective sender",
             Self::Twins => "twins",

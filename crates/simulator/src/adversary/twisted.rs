@@ -13,6 +13,11 @@ pub(super) trait Lie {
         Vec::new()
     }
 
+    /// Whether the puppet hears a message.
+    fn lets_hear(&self, _message: &Message) -> bool {
+        true
+    }
+
     /// What is sent in place of what the puppet would say.
     fn twist(&mut self, _now: Now, said: Vec<Outgoing>) -> Vec<Outgoing> {
         said
@@ -47,8 +52,14 @@ impl<L: Lie> Adversary for Twisted<L> {
             Heard::Message(from, message) => self.lie.overhear(from, message),
             _ => Vec::new(),
         };
-        let puppet_said = self.puppet.hear(now, heard);
-        said.extend(self.lie.twist(now, puppet_said));
+        let hears = match heard {
+            Heard::Message(_, message) => self.lie.lets_hear(message),
+            _ => true,
+        };
+        if hears {
+            let puppet_said = self.puppet.hear(now, heard);
+            said.extend(self.lie.twist(now, puppet_said));
+        }
         said.extend(self.lie.act(now, &mut self.puppet));
         said
     }

@@ -1,11 +1,15 @@
 //! A vote to certify rests on something: the member has written the block down itself, holds every
-//! batch of it with all personal parts, and the block's timestamp is not too far ahead of its clock.
+//! batch of it with all personal parts, its ticket is its proposer's, and its timestamp is not too far
+//! ahead of the member's clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use types::{BatchId, BlockHash, Now, VoteKind};
+use types::{BatchId, BlockHash, Header, Height, Now, VoteKind};
 
-use super::{Checker, Facts};
+use super::{
+    Checker, Facts,
+    fairness::{next_seed, ticket_bytes},
+};
 use crate::observation::Observation;
 
 /// How far a timestamp may be ahead.
@@ -18,15 +22,17 @@ pub(super) struct Grounds {
     /// The blocks each member has written down, in any life.
     written: BTreeSet<(usize, BlockHash)>,
     blocks: BTreeMap<BlockHash, Sealed>,
+    /// The seeds of the blocks whose ancestors are all known.
+    seeds: BTreeMap<BlockHash, [u8; 32]>,
 }
 
 struct Sealed {
-    timestamp_millis: u64,
+    header: Header,
     batches: Vec<BatchId>,
 }
 
 impl Grounds {
-    fn voted(&self, host: usize, now: Now, block: BlockHash) -> Result<(), String> {
+    fn voted(&self, facts: &Facts, host: usize, now: Now, block: BlockHash) -> Result<(), String> {
         let name = block.short();
         let sealed = self
             .blocks
@@ -44,13 +50,36 @@ impl Grounds {
                 batch.short()
             ));
         }
-        if sealed.timestamp_millis > now.wall.0 + MOST_AHEAD_MILLIS {
+        let timestamp_millis = sealed.header.timestamp.0;
+        if timestamp_millis > now.wall.0 + MOST_AHEAD_MILLIS {
             return Err(format!(
                 "member {host} voted for {name}, whose timestamp is {} ms ahead",
-                sealed.timestamp_millis - now.wall.0
+                timestamp_millis - now.wall.0
+            ));
+        }
+        if !self.is_right(facts, &sealed.header) {
+            return Err(format!(
+                "member {host} voted for {name}, whose ticket is not its proposer's"
             ));
         }
         Ok(())
+    }
+
+    fn seed(&self, facts: &Facts, header: &Header) -> Option<[u8; 32]> {
+        match header.height {
+            Height(1) => Some(*facts.chain.as_bytes()),
+            _ => self.seeds.get(&header.parent).copied(),
+        }
+    }
+
+    /// Whether the block's ticket is its proposer's, as far as its ancestors are known.
+    fn is_right(&self, facts: &Facts, header: &Header) -> bool {
+        let Some(seed) = self.seed(facts, header) else {
+            return true;
+        };
+        let bytes = ticket_bytes(facts, header, &seed);
+        let key = facts.voting_keys.get(header.proposer.as_usize());
+        key.is_some_and(|key| facts.signatures.verify_voting(key, &bytes, &header.ticket))
     }
 }
 
@@ -59,7 +88,7 @@ impl Checker for Grounds {
         "grounds"
     }
 
-    fn observe(&mut self, _: &Facts, seen: &Observation) -> Result<(), String> {
+    fn observe(&mut self, facts: &Facts, seen: &Observation) -> Result<(), String> {
         match seen {
             Observation::Started { host, .. } => self.whole.retain(|(of, _)| of != host),
             Observation::Held {
@@ -77,13 +106,17 @@ impl Checker for Grounds {
                 ..
             } => {
                 self.written.insert((*host, *block));
+                if let Some(seed) = self.seed(facts, header) {
+                    let seed = next_seed(&seed, header.ticket.as_ref());
+                    self.seeds.insert(*block, seed);
+                }
                 self.blocks.entry(*block).or_insert_with(|| Sealed {
-                    timestamp_millis: header.timestamp.0,
+                    header: header.clone(),
                     batches: batches.clone(),
                 });
             }
             Observation::VoteMade { host, now, vote } if vote.kind == VoteKind::Certify => {
-                return self.voted(*host, *now, vote.block);
+                return self.voted(facts, *host, *now, vote.block);
             }
             _ => {}
         }

@@ -122,17 +122,18 @@ pub(crate) struct Checkers {
 }
 
 impl Checkers {
-    pub(crate) fn new(facts: Facts) -> Self {
+    pub(crate) fn new(facts: Facts, plan: &Plan) -> Self {
         Self {
             facts,
             all: vec![
+                Box::new(progress::Pace::new(plan)),
                 Box::new(agreement::Agreement::default()),
                 Box::new(prefix::Prefix::default()),
+                Box::new(grounds::Grounds::default()),
                 Box::new(votes::Votes::default()),
                 Box::new(certificates::Certificates::default()),
                 Box::new(elapsed_time::ElapsedTime::default()),
                 Box::new(orders::Orders::default()),
-                Box::new(grounds::Grounds::default()),
                 Box::new(validity::Validity::default()),
                 Box::new(fairness::Fairness::default()),
                 Box::new(sleep::Sleep::default()),
@@ -154,6 +155,11 @@ impl Checkers {
                 Box::new(bounds::Bounds),
             ],
         }
+    }
+
+    /// Leaves some of them out.
+    pub(crate) fn leave_out(&mut self, names: &[&str]) {
+        self.all.retain(|checker| !names.contains(&checker.name()));
     }
 
     pub(crate) fn observe(&mut self, seen: &Observation) -> Result<(), Violation> {

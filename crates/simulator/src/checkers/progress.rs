@@ -1,10 +1,11 @@
 //! Progress: once everything has healed, every honest member has every answered order final within a
-//! stated time.
+//! stated time; and where nothing stands in the way, no height takes longer than a stated time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use types::{Height, OrderId};
 
+use super::{Checker, Facts};
 use crate::{observation::Observation, plan::Plan};
 
 /// How often all of this may be needed one after the other: to hear of what was missed, to certify
@@ -20,9 +21,9 @@ const GRACES: u64 = 9;
 /// The grace is stretched to no more than a minute, or ten resend intervals where that is more.
 const LEAST_STRETCH_CAP: u64 = 60_000_000;
 
-/// How long after everything has healed all must be final, in microseconds of true time, when the
-/// final head was so many heights behind.
-pub(crate) fn settling_time(plan: &Plan, behind: u64) -> u64 {
+/// How long a height may take, in microseconds of true time, when the final head is so many heights
+/// behind: what was lost is sent again, the wait passes, and the grace with all patience.
+fn height_time(plan: &Plan, behind: u64) -> u64 {
     let members = plan.members() as u64;
     let timing = &plan.timing;
     let longest_wait = timing.min_wait.0 + timing.mean_wait.0 * (members + 1);
@@ -36,7 +37,53 @@ pub(crate) fn settling_time(plan: &Plan, behind: u64) -> u64 {
     let cap = LEAST_STRETCH_CAP.max(10 * resend);
     let grace = (timing.grace.0 << doublings).min(cap);
     let round_trip = 2 * plan.links.distance.longest_delay();
-    ROUNDS * (MOST_RESEND * resend + longest_wait + GRACES * grace + 4 * round_trip)
+    MOST_RESEND * resend + longest_wait + GRACES * grace + 4 * round_trip
+}
+
+/// How long after everything has healed all must be final, in microseconds of true time, when the
+/// final head was so many heights behind.
+pub(crate) fn settling_time(plan: &Plan, behind: u64) -> u64 {
+    ROUNDS * height_time(plan, behind)
+}
+
+/// Where nothing keeps a quorum from certifying blocks, no height takes longer than a stated time.
+pub(super) struct Pace {
+    plan: Plan,
+}
+
+impl Pace {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self { plan: plan.clone() }
+    }
+}
+
+impl Checker for Pace {
+    fn name(&self) -> &'static str {
+        "progress"
+    }
+
+    fn observe(&mut self, _: &Facts, seen: &Observation) -> Result<(), String> {
+        match seen {
+            Observation::Stepped {
+                host,
+                now,
+                height,
+                final_height,
+                clock: Some(clock),
+                ..
+            } if self.plan.steady => {
+                let taken = now.0.saturating_sub(clock.0);
+                let most = height_time(&self.plan, height.above(*final_height));
+                if taken > most {
+                    return Err(format!(
+                        "member {host} has had work at {height} for {taken} us; at most {most} are allowed"
+                    ));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Keeps track of what is answered and not final.

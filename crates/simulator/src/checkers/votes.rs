@@ -1,7 +1,8 @@
 //! No vote is ever contradicted, over all votes and blocks that left a member's machine in all its
 //! lives: one block a height is proposed, one block a proposer and height is voted for, one block a
-//! height is finalized, and whoever finalizes a block has voted to certify no other there and votes
-//! for no other afterwards.
+//! height is finalized, whoever finalizes a block has voted to certify no other there and votes for no
+//! other afterwards. Whoever has told that a proposer lies votes for no block of that proposer there, and
+//! whoever has voted at a height certifies nothing below it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,10 @@ pub(super) struct Votes {
     proposed: BTreeMap<(usize, Height), BlockHash>,
     certified: BTreeMap<(usize, Height), BTreeSet<BlockHash>>,
     finalized: BTreeMap<(usize, Height), BlockHash>,
+    /// The highest height each member has voted at.
+    highest: BTreeMap<usize, Height>,
+    /// Who has told of whose lies, where.
+    disqualified: BTreeSet<(usize, Height, MemberIndex)>,
     /// Votes handed to the disk in any life.
     persisted: BTreeSet<(usize, VoteKind, BlockHash)>,
     /// Votes made in the present life of each member.
@@ -106,7 +111,34 @@ impl Checker for Votes {
                     ));
                 }
             }
+            Observation::EvidenceSent {
+                host,
+                proposer,
+                height,
+            } => {
+                self.disqualified.insert((*host, *height, *proposer));
+            }
             Observation::VoteMade { host, vote, .. } => {
+                let proposer = self.proposers.get(&vote.block).copied();
+                let lies = proposer.is_some_and(|proposer| {
+                    let place = (*host, vote.height, proposer);
+                    self.disqualified.contains(&place)
+                });
+                let highest = self.highest.get(host).copied().unwrap_or_default();
+                if vote.kind == VoteKind::Certify && vote.height < highest {
+                    return Err(format!(
+                        "member {host} voted to certify {} at {} although it had voted at {highest}",
+                        vote.block.short(),
+                        vote.height
+                    ));
+                }
+                if vote.kind == VoteKind::Certify && lies {
+                    return Err(format!(
+                        "member {host} voted for {} at {} although it had told that its proposer lies",
+                        vote.block.short(),
+                        vote.height
+                    ));
+                }
                 self.persisted.insert((*host, vote.kind, vote.block));
                 // Made at every turn it would be written down as often.
                 if !self.this_life.insert((*host, vote.kind, vote.block)) {
@@ -128,6 +160,10 @@ impl Checker for Votes {
                         vote.block.short(),
                         vote.height
                     ));
+                }
+                if vote.kind == VoteKind::Certify {
+                    let highest = self.highest.entry(*host).or_default();
+                    *highest = vote.height.max(*highest);
                 }
                 return self.sent(*host, vote.kind, vote.height, vote.block);
             }
