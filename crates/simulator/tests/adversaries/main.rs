@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use replica::To;
 use simulator::{adversary::Kind, observation::Observation, run_plan};
 use story::{Story, blamed, check_blamed, check_refused, plan, stories};
-use types::{Epoch, Height, Message, VoteKind};
+use types::{Epoch, Height, Message, Vote, VoteKind};
 
 /// What the simulator's genesis allows, and its pools take of one author.
 const MAX_BLOCK_ORDERS: u64 = 100;
@@ -72,6 +72,15 @@ fn equivocating_proposer() {
     let two_blocks = |story: &Story| story.blocks().values().any(|blocks| blocks.len() == 2);
     assert!(stories.iter().all(two_blocks));
     check_blamed(&stories, &["it signed two blocks of height"]);
+}
+
+#[test]
+fn finality_withholder() {
+    for story in &stories(Kind::FinalityWithholder, 0..3) {
+        let finalize = |(_, vote): &(u64, &Vote)| vote.kind == VoteKind::Finalize;
+        assert!(story.votes().any(|vote| !finalize(&vote)));
+        assert!(!story.votes().any(|vote| finalize(&vote)));
+    }
 }
 
 #[test]
@@ -298,6 +307,31 @@ fn vote_for_everything() {
 }
 
 #[test]
+fn late_equivocator() {
+    let stories = stories(Kind::LateEquivocator, 0..3);
+    for story in &stories {
+        // One of them to most, two others to the last one, who never gets the first from the liar.
+        assert!(story.blocks().values().any(|blocks| blocks.len() == 3));
+        let mut receivers: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for (_, host, outgoing) in story.said() {
+            if let (Message::Proposal(proposal), To::Peer(peer)) = (&*outgoing.message, outgoing.to)
+                && proposal.block.header().proposer == story.network.index(host)
+            {
+                let place = (host, proposal.block.header().height, peer);
+                receivers
+                    .entry(place)
+                    .or_default()
+                    .insert(proposal.block.hash());
+            }
+        }
+        assert!(receivers.values().all(|blocks| blocks.len() <= 2));
+        let odd = |(_, vote): (u64, &Vote)| vote.height.0 % 2 == 1;
+        assert!(story.votes().count() > 0 && !story.votes().any(odd));
+    }
+    check_blamed(&stories, &["it signed two blocks of height"]);
+}
+
+#[test]
 fn vote_withholder() {
     for story in &stories(Kind::VoteWithholder, 0..3) {
         assert!(story.said().count() > 0);
@@ -314,8 +348,25 @@ fn vote_withholder() {
 
 #[test]
 fn withholding_winner() {
-    let (mut hidden, mut late) = (0, 0);
+    let (mut hidden, mut late, mut whispered) = (0, 0, 0);
     for story in &stories(Kind::WithholdingWinner, 0..4) {
+        let mut receivers: BTreeMap<_, (bool, usize)> = BTreeMap::new();
+        for (_, host, outgoing) in story.said() {
+            if let Message::Proposal(proposal) = &*outgoing.message
+                && proposal.block.header().proposer == story.network.index(host)
+            {
+                let (all, few) = receivers.entry(proposal.block.hash()).or_default();
+                match outgoing.to {
+                    To::All => *all = true,
+                    To::Peer(_) => *few += 1,
+                }
+            }
+        }
+        let few = story.network.len() / 3;
+        whispered += receivers
+            .values()
+            .filter(|told| **told == (false, few))
+            .count();
         let mut told = BTreeMap::new();
         for (time, proposal) in story.proposals() {
             told.entry(proposal.block.hash()).or_insert(time);
@@ -340,5 +391,6 @@ fn withholding_winner() {
             }
         }
     }
-    assert!(hidden > 3 && late > 0, "{hidden} {late}");
+    let all = hidden > 3 && late > 0 && whispered > 0;
+    assert!(all, "{hidden} {late} {whispered}");
 }
