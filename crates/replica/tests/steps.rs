@@ -8,10 +8,14 @@ use std::sync::Arc;
 use replica::{Event, Outgoing, Output, Replica, Setup, Submission, To, check};
 use store::{MemoryDisk, MemoryIndex, Record, SEGMENT_BYTES, Store};
 use types::{
-    Amount, FaultModel, Height, MemberIndex, Message, Monotonic, Now, Order, PersonalPart,
+    Amount, FaultModel, Header, Height, MemberIndex, Message, Monotonic, Now, Order, PersonalPart,
     Simulated, Text, UnixMillis, VoteKind, Voucher,
 };
-use world::{LAN, World, timing};
+use world::{
+    LAN, World,
+    liar::{block_of, head_of, proposal},
+    timing,
+};
 
 /// One replica, its store, and a clock that stands still unless it is moved.
 struct Bench {
@@ -372,4 +376,35 @@ fn two_hundred_missing_batches_are_asked_for_a_few_times_not_two_hundred() {
     }
     assert_eq!(asked, [200, 127, 63, 31, 15, 7, 3, 1]);
     assert_eq!(bench.replica.progress().pool_orders, 200);
+}
+
+#[test]
+fn who_passes_a_liars_third_block_on_is_sent_the_proof() {
+    let mut bench = Bench::new(4);
+    let head = head_of(&bench.world, 0);
+    let blocks = [0, 7, 14].map(|later| {
+        let timestamp = |header: &mut Header| header.timestamp.0 += later;
+        proposal(&block_of(&bench.world, 3, &head, timestamp))
+    });
+    let [first, second, third] = blocks;
+    assert_eq!(sent(bench.hear(3, first).sealed.peek()), []);
+    let output = bench.hear(3, second);
+    assert_eq!(records(&output), ["evidence"]);
+    assert_eq!(sent(output.sealed.peek()), [(To::All, "evidence")]);
+    // It is not kept, so that a vote for it would not tell whose it is.
+    let peer = bench
+        .world
+        .genesis
+        .member_set()
+        .get(MemberIndex(2))
+        .unwrap()
+        .identity_key;
+    let output = bench.hear(2, third.clone());
+    assert_eq!(sent(output.sealed.peek()), [(To::Peer(peer), "evidence")]);
+    assert_eq!(bench.replica.holdings().blocks, 2);
+    assert_eq!(
+        sent(bench.hear(2, third).sealed.peek()),
+        [],
+        "not again at once"
+    );
 }
