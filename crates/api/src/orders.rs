@@ -15,7 +15,7 @@ use types::{
 use utoipa::IntoParams;
 
 use crate::{
-    backend::{Idempotency, OrderSearch, Submission},
+    backend::{Accepted, Idempotency, OrderSearch, Submission, SubmitError},
     extract::{JsonBytes, Parameters, PathText, page_limit},
     model::{
         NewOrder, OrderPage, OrderState, OrderView, PlacedOrder, ProblemBody, Proof, SALT_BYTES,
@@ -88,8 +88,9 @@ pub(crate) struct ListParameters {
         (status = 415, description = "the body is not JSON", body = ProblemBody, content_type = PROBLEM_JSON),
         (status = 422, description = "the order is not valid, or the key came with another body",
             body = ProblemBody, content_type = PROBLEM_JSON),
-        (status = 503, description = "the pool is full, or the node busy or stopping",
-            body = ProblemBody, content_type = PROBLEM_JSON),
+        (status = 429, description = "the pool is full", body = ProblemBody, content_type = PROBLEM_JSON,
+            headers(("Retry-After" = u32, description = "seconds after which there is likely to be room"))),
+        (status = 503, description = "the node is busy or stopping", body = ProblemBody, content_type = PROBLEM_JSON),
     )
 )]
 pub(crate) async fn place(
@@ -98,21 +99,19 @@ pub(crate) async fn place(
     headers: HeaderMap,
     body: JsonBytes,
 ) -> Result<Response, Problem> {
-    let key = idempotency_key(&headers)?;
+    let key = idempotency_key(&headers)?.map(sha256);
     let new: NewOrder = body.parse()?;
     let (order, personal) = make_order(&app, new, now())?;
     let idempotency = key.map(|key| Idempotency {
-        key: sha256(key),
+        key,
         body: sha256(&body.0),
     });
-    let accepted = app
-        .backend
-        .submit(Submission {
-            order,
-            personal,
-            idempotency,
-        })
-        .await?;
+    let submission = Submission {
+        order,
+        personal,
+        idempotency,
+    };
+    let accepted = submit(&app, submission).await?;
     let placed = PlacedOrder {
         id: accepted.id,
         state: OrderState::Accepted,
@@ -122,6 +121,14 @@ pub(crate) async fn place(
         None => placed_answer(StatusCode::CREATED, placed),
         Some(Wait::Final) => wait_until_final(&app, placed).await,
     }
+}
+
+/// Submits one order: a group of one.
+pub(crate) async fn submit(app: &App, submission: Submission) -> Result<Accepted, Problem> {
+    let submitted = app.backend.submit(vec![submission]).await;
+    let answers = submitted.map_err(|full| Problem::from(&full))?;
+    let answer = answers.into_iter().next();
+    Ok(answer.unwrap_or(Err(SubmitError::Stopping))?)
 }
 
 async fn wait_until_final(app: &App, placed: PlacedOrder) -> Result<Response, Problem> {

@@ -8,7 +8,7 @@ use axum::{
 use types::OrderId;
 
 use crate::{
-    backend::{ReadError, SubmitError},
+    backend::{Full, ReadError, SubmitError},
     model::ProblemBody,
 };
 
@@ -206,17 +206,22 @@ fn shortened(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
+impl From<&Full> for Problem {
+    fn from(full: &Full) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "pool-full",
+            "The pool is full",
+            full.to_string(),
+        )
+        .retry_after(full.retry_after_seconds)
+    }
+}
+
 impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         let detail = error.to_string();
         match error {
-            SubmitError::PoolFull => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "pool-full",
-                "The pool is full",
-                detail,
-            )
-            .retry_after(5),
             SubmitError::Duplicate { id } => {
                 let title = "The order is already taken";
                 let mut problem = Self::new(StatusCode::CONFLICT, "duplicate-order", title, detail);
