@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::State,
+    extract::{FromRequest as _, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -16,7 +16,8 @@ use utoipa::IntoParams;
 
 use crate::{
     backend::{Accepted, Idempotency, OrderSearch, Submission, SubmitError},
-    extract::{JsonBytes, Parameters, PathText, page_limit},
+    bulk::{self, NDJSON},
+    extract::{JsonBytes, Parameters, PathText, is_of_type, page_limit},
     model::{
         NewOrder, OrderPage, OrderState, OrderView, PlacedOrder, ProblemBody, Proof, SALT_BYTES,
         Salt,
@@ -40,7 +41,7 @@ const MAX_AHEAD_MILLIS: u64 = 24 * 60 * 60 * 1000;
 pub(crate) struct PlaceParameters {
     /// `final` answers when the order is final, at most a minute later; 202 when it is not by then.
     #[param(inline)]
-    wait: Option<Wait>,
+    pub(crate) wait: Option<Wait>,
 }
 
 /// What to wait for.
@@ -67,18 +68,27 @@ pub(crate) struct ListParameters {
     limit: Option<usize>,
 }
 
-/// Places an order.
+/// Places an order, or many.
 ///
 /// Answers once the order is safe on this node's disk, or, with `?wait=final`, once it is final. A
 /// request with an `Idempotency-Key` can be repeated for 24 hours and is answered the same.
+///
+/// With `application/x-ndjson` the body is an order a line, as many as there are, and the answer is a
+/// line for each, in the same order: `PlacedOrder` once it is safe on this node's disk, or a problem.
+/// Answers come while the body is still being sent, so read them meanwhile. A line that is refused
+/// holds up no other; a problem 408, 413 or 503 as the last line says that what follows in the body
+/// was not read. `?wait=final` and `Idempotency-Key` are for one order: an order that gives `salt` and
+/// `placed_at` can be sent again safely, and is answered 409 where it was taken before.
 #[utoipa::path(
     post, path = "/v1/orders", operation_id = "place_order", tag = "orders",
     params(
         PlaceParameters,
         ("Idempotency-Key" = Option<String>, Header, description = "names this request, at most 255 bytes"),
     ),
-    request_body = NewOrder,
+    request_body(content((NewOrder = "application/json"), (String = "application/x-ndjson"))),
     responses(
+        (status = 200, description = "a line for each line of an application/x-ndjson body", body = String,
+            content_type = NDJSON),
         (status = 201, description = "accepted, or final where that was asked for", body = PlacedOrder,
             headers(("Location" = String, description = "where the order is shown"))),
         (status = 202, description = "accepted, but not final in the time waited", body = PlacedOrder),
@@ -96,10 +106,13 @@ pub(crate) struct ListParameters {
 pub(crate) async fn place(
     State(app): State<Shared>,
     Parameters(parameters): Parameters<PlaceParameters>,
-    headers: HeaderMap,
-    body: JsonBytes,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let key = idempotency_key(&headers)?.map(sha256);
+    if is_of_type(request.headers(), NDJSON) {
+        return bulk::place_all(app, &parameters, request);
+    }
+    let key = idempotency_key(request.headers())?.map(sha256);
+    let body = JsonBytes::from_request(request, &app).await?;
     let new: NewOrder = body.parse()?;
     let (order, personal) = make_order(&app, new, now())?;
     let idempotency = key.map(|key| Idempotency {

@@ -52,6 +52,10 @@ struct Inner {
     panics: bool,
     /// For how many orders the pool has room; without a bound where nothing is said.
     room: Option<usize>,
+    /// The sizes of the groups taken.
+    groups: Vec<usize>,
+    /// How many groups found no room.
+    turned_away: usize,
 }
 
 fn secrets(number: u8) -> (IdentitySecret, VotingSecret) {
@@ -106,6 +110,12 @@ impl Fake {
     }
     pub(crate) fn make_room(&self, orders: usize) {
         self.lock().room = Some(orders);
+    }
+    pub(crate) fn groups(&self) -> Vec<usize> {
+        self.lock().groups.clone()
+    }
+    pub(crate) fn turned_away(&self) -> usize {
+        self.lock().turned_away
     }
     pub(crate) fn panic_on_status(&self) {
         self.lock().panics = true;
@@ -282,6 +292,7 @@ impl Fake {
     fn take_group(&self, group: Vec<Submission>) -> Result<Vec<Answer>, Full> {
         let mut inner = self.lock();
         if inner.room.is_some_and(|room| room < group.len()) {
+            inner.turned_away += 1;
             return Err(Full {
                 group,
                 retry_after_seconds: 7,
@@ -290,6 +301,7 @@ impl Fake {
         if let Some(room) = &mut inner.room {
             *room -= group.len();
         }
+        inner.groups.push(group.len());
         drop(inner);
         Ok(group.into_iter().map(|order| self.take(order)).collect())
     }
