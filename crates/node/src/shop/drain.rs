@@ -27,9 +27,9 @@ impl Drain {
     /// How long so many orders take to become final at the recent rate: whole seconds, 1 to 60.
     pub(super) fn seconds_for(&self, orders: usize, now: Instant) -> u32 {
         let rate = self.faded(now) / MEMORY.as_secs_f64();
-        let seconds = (orders as f64 / rate).ceil();
-        // Infinite without any rate, and not a number without orders too: the longest in both cases.
-        seconds.min(LONGEST_WAIT_SECONDS).max(1.0) as u32
+        // At least one order, so that it is infinite without any rate.
+        let seconds = orders.max(1) as f64 / rate;
+        seconds.ceil().clamp(1.0, LONGEST_WAIT_SECONDS) as u32
     }
 
     fn faded(&self, now: Instant) -> f64 {
