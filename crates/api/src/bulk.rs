@@ -54,7 +54,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const ACCEPTED_LINE_BYTES: usize = 98;
 
 /// Answers a body of orders line by line.
-pub(crate) fn place_all(
+pub(crate) async fn place_all(
     app: Shared,
     parameters: &PlaceParameters,
     request: Request,
@@ -73,7 +73,8 @@ pub(crate) fn place_all(
     let permit = permit.map_err(|_| {
         Problem::busy("too many send orders line by line already; try again in a few seconds")
     })?;
-    let conversation = Conversation {
+    let asks_first = request.headers().contains_key(header::EXPECT);
+    let mut conversation = Conversation {
         app,
         body: request.into_body().into_data_stream(),
         lines: Lines::default(),
@@ -83,6 +84,11 @@ pub(crate) fn place_all(
         last_words: None,
         _permit: permit,
     };
+    if asks_first {
+        // Reading tells the client to go on; the answer's head would come in place of that.
+        let chunk = conversation.body.next().await;
+        conversation.put(chunk);
+    }
     let answers = stream::unfold(conversation, Conversation::next).map(Ok::<_, Infallible>);
     Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(answers)).into_response())
 }
@@ -119,23 +125,27 @@ impl Conversation {
                         "the node is stopping and reads no more; send the lines without an answer again when it is back",
                     ));
                 }
-                chunk = self.body.next(), if self.reading && !self.group.is_full() => match chunk {
-                    Some(Ok(chunk)) => self.lines.put(chunk),
-                    Some(Err(error)) => {
-                        let detail = format!("the body broke off: {error}; its last line may not be whole and was not read");
-                        self.end(Problem::malformed(detail));
-                    }
-                    None => {
-                        self.reading = false;
-                        let last = self.lines.rest();
-                        self.group.add(&self.app, &last);
-                    }
-                },
+                chunk = self.body.next(), if self.reading && !self.group.is_full() => self.put(chunk),
                 () = sleep(limits.read_timeout), if self.under_way.is_empty() => {
                     self.end(Problem::body_too_slow(
                         "nothing was sent for too long; send the next lines with a new request",
                     ));
                 }
+            }
+        }
+    }
+
+    /// Takes what arrived of the body, or its end.
+    fn put(&mut self, chunk: Option<Result<Bytes, axum::Error>>) {
+        match chunk {
+            Some(Ok(chunk)) => self.lines.put(chunk),
+            Some(Err(error)) => self.end(Problem::malformed(format!(
+                "the body broke off: {error}; its last line may not be whole and was not read"
+            ))),
+            None => {
+                self.reading = false;
+                let last = self.lines.rest();
+                self.group.add(&self.app, &last);
             }
         }
     }

@@ -109,7 +109,7 @@ pub(crate) async fn place(
     request: Request,
 ) -> Result<Response, Problem> {
     if is_of_type(request.headers(), NDJSON) {
-        return bulk::place_all(app, &parameters, request);
+        return bulk::place_all(app, &parameters, request).await;
     }
     let key = idempotency_key(request.headers())?.map(sha256);
     let body = JsonBytes::from_request(request, &app).await?;

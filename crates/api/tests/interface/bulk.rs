@@ -233,6 +233,24 @@ async fn a_line_that_is_too_long_ends_the_answer() {
 }
 
 #[tokio::test]
+async fn a_client_that_asks_first_is_told_to_go_on() {
+    let served = with(Limits::default()).await;
+    let head = HEAD.replace("Connection:", "Expect: 100-continue\r\nConnection:");
+    let mut stream = BufReader::new(served.open(&head).await);
+    let mut line = String::new();
+    stream.read_line(&mut line).await.unwrap();
+    assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+    stream.read_line(&mut line).await.unwrap();
+    let body = order("a");
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    stream.write_all(chunks.as_bytes()).await.unwrap();
+    let answer = Answer::read(stream.into_inner()).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().contains("accepted"), "{answer:?}");
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_takes_a_place_until_its_client_goes() {
     let served = with(Limits {
         order_streams: 1,

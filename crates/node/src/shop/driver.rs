@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Genesis, Height, Monotonic, Now, Signatures};
 
 use super::{
-    orders::{self, Group, Reply},
+    orders::{Group, Intake, Reply},
     view::{Happening, View},
 };
 use crate::keys::MemberKeys;
@@ -267,16 +267,19 @@ impl Round {
                     break;
                 }
             }
-            let mut round = orders::Round::default();
+            let mut intake = Intake::default();
             for group in mem::take(&mut groups) {
-                groups.extend(self.admit(group, &mut round)?);
+                groups.extend(self.admit(group, &mut intake)?);
             }
-            if round.len() > 0 {
-                self.step(Event::Submit(round.take_submissions()))?;
+            if intake.len() > 0 {
+                self.step(Event::Submit(intake.take_submissions()))?;
+            } else if self.sleep().is_zero() {
+                // Groups without room, however many come, must not keep it from making room.
+                self.step(Event::Tick)?;
             }
             let submitted = mem::take(&mut self.submitted);
             self.commit()?;
-            round.answer(submitted);
+            intake.answer(submitted);
             if stopping {
                 return Ok(());
             }
@@ -293,8 +296,8 @@ impl Round {
     /// Adds a group to the round, once its idempotency keys are looked up; where the pool has no room
     /// for all of it, it goes back to who placed it. One whose key is just being used by another waits
     /// for that one to be committed: it is put off.
-    fn admit(&self, mut group: Group, round: &mut orders::Round) -> anyhow::Result<Option<Group>> {
-        if round.uses_a_key_of(&group) {
+    fn admit(&self, mut group: Group, intake: &mut Intake) -> anyhow::Result<Option<Group>> {
+        if intake.uses_a_key_of(&group) {
             return Ok(Some(group));
         }
         for (submission, answer) in group.submissions.iter().zip(&mut group.answers) {
@@ -302,8 +305,8 @@ impl Round {
                 *answer = self.answer_before(&idempotency)?;
             }
         }
-        if self.replica.has_room_for(round.len() + group.unanswered()) {
-            round.add(group);
+        if self.replica.has_room_for(intake.len() + group.unanswered()) {
+            intake.add(group);
         } else {
             group.give_back();
         }
@@ -420,5 +423,40 @@ impl Round {
     fn tell(&self, happening: &Happening) {
         self.view.heard(happening);
         (self.on_happening)(happening);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::FutureExt as _;
+
+    use super::*;
+    use crate::shop::orders::tests::submission;
+
+    fn orders(count: usize) -> Vec<Submission> {
+        vec![submission(0); count]
+    }
+
+    #[test]
+    fn orders_that_wait_are_bounded_whatever_their_groups() {
+        let (commands, inputs) = channel();
+        let submit = |count| commands.submit(orders(count), vec![None; count]);
+        let mut waiting: Vec<_> = (0..MAX_WAITING_ORDERS / 1_000)
+            .map(|_| submit(1_000).boxed())
+            .collect();
+        for group in &mut waiting {
+            assert!(group.now_or_never().is_none(), "it waits for its answers");
+        }
+        let back = submit(2).now_or_never().unwrap().unwrap_err();
+        assert_eq!(back, orders(2));
+        // Those of a group that has its answers wait no more.
+        let Ok(Input::Submit(first)) = inputs.0.try_recv() else {
+            panic!("a group waits")
+        };
+        first.give_back();
+        assert!(submit(2).now_or_never().is_none());
+        drop(inputs);
+        let stopping = submit(2).now_or_never().unwrap().unwrap();
+        assert_eq!(stopping, vec![Err(SubmitError::Stopping); 2]);
     }
 }

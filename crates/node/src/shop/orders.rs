@@ -46,20 +46,20 @@ impl Group {
 
 /// The orders of one round and who waits for them.
 #[derive(Default)]
-pub(super) struct Round {
+pub(super) struct Intake {
     submissions: Vec<replica::Submission>,
     waiting: Vec<Waiting>,
     keys: BTreeSet<Digest>,
 }
 
-/// Who waits for the answers of a round.
+/// Who waits for the answers of a intake.
 struct Waiting {
     answers: Vec<Option<Answer>>,
     reply: oneshot::Sender<Reply>,
     _places: OwnedSemaphorePermit,
 }
 
-impl Round {
+impl Intake {
     /// How many orders the replica is to take in.
     pub(super) fn len(&self) -> usize {
         self.submissions.len()
@@ -171,4 +171,157 @@ fn wrong_by_itself(submission: &Submission) -> Option<OrderError> {
     }
     let fits = submission.personal.hash() == submission.order.personal_hash;
     (!fits).then_some(OrderError::PersonalMismatch)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use api::backend::Idempotency;
+    use tokio::sync::Semaphore;
+    use types::{
+        Amount, BlsAndEd25519, IdentitySecret, MemberId, Order, OrderId, PersonalPart, Text,
+        UnixMillis, Voucher, units::MAX_MINOR_UNITS,
+    };
+
+    use super::*;
+
+    const CHAIN: ChainId = ChainId::new([7; 32]);
+
+    /// An order of a till; its personal part fits.
+    pub(in crate::shop) fn submission(salt: u8) -> Submission {
+        let personal = PersonalPart {
+            salt: [salt; 16],
+            customer: Text::new("Ada").unwrap(),
+            details: Text::new("Latte").unwrap(),
+        };
+        let order = Order {
+            receiver: Text::new("shop").unwrap(),
+            amount: Amount {
+                minor_units: 450,
+                currency: "EUR".parse().unwrap(),
+            },
+            placed_at: UnixMillis(2_000_000),
+            personal_hash: personal.hash(),
+            voucher: Voucher::Till(MemberId::ZERO),
+        };
+        Submission {
+            order,
+            personal,
+            idempotency: None,
+        }
+    }
+
+    fn signed(salt: u8) -> Submission {
+        let mut signed = submission(salt);
+        let secret = IdentitySecret::new([salt; 32]);
+        signed.order = signed.order.sign(&BlsAndEd25519::new(), &CHAIN, &secret);
+        signed
+    }
+
+    fn under_key(salt: u8, key: u8) -> Submission {
+        Submission {
+            idempotency: Some(Idempotency {
+                key: Digest::new([key; 32]),
+                body: Digest::new([salt; 32]),
+            }),
+            ..submission(salt)
+        }
+    }
+
+    fn group(submissions: Vec<Submission>) -> (Group, oneshot::Receiver<Reply>) {
+        let (reply, answered) = oneshot::channel();
+        let places = std::sync::Arc::new(Semaphore::new(1));
+        let group = Group {
+            answers: vec![None; submissions.len()],
+            submissions,
+            reply,
+            places: places.try_acquire_owned().unwrap(),
+        };
+        (group, answered)
+    }
+
+    #[test]
+    fn what_is_wrong_by_itself_is_found_and_nothing_else() {
+        let mut group: Vec<Submission> = (0..6).map(signed).collect();
+        group.push(submission(6));
+        let judged = |group: &[Submission]| judge(group, &CHAIN, &BlsAndEd25519::new());
+        assert!(judged(&group).iter().all(Option::is_none));
+        assert!(judged(&[]).is_empty());
+
+        group[1].order.placed_at = UnixMillis(1);
+        group[3].personal.salt = [0; 16];
+        group[4].order.amount.minor_units = MAX_MINOR_UNITS + 1;
+        group[6].order.amount.minor_units += 1;
+        let wrong: Vec<Option<OrderError>> = vec![
+            None,
+            Some(OrderError::WrongSignature),
+            None,
+            Some(OrderError::PersonalMismatch),
+            Some(OrderError::AmountTooLarge),
+            None,
+            None,
+        ];
+        let told = wrong
+            .into_iter()
+            .map(|wrong| wrong.map(|error| Err(SubmitError::Invalid(error.to_string())) as Answer));
+        assert_eq!(judged(&group), told.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_group_of_a_round_gets_its_own_answers_in_order() {
+        let mut intake = Intake::default();
+        let (mut first, first_answered) = group(vec![submission(1), submission(2), submission(3)]);
+        let known = Err(SubmitError::Invalid("known".to_owned()));
+        first.answers[1] = Some(known.clone());
+        assert_eq!((first.len(), first.unanswered()), (3, 2));
+        intake.add(first);
+        let (second, second_answered) = group(vec![submission(4)]);
+        intake.add(second);
+        let submissions = intake.take_submissions();
+        let salts: Vec<u8> = submissions
+            .iter()
+            .map(|order| order.personal.salt[0])
+            .collect();
+        assert_eq!(salts, [1, 3, 4]);
+
+        let [a, b] = [8, 9].map(|byte| OrderId::new([byte; 32]));
+        intake.answer([Ok(a), Err(Refusal::Duplicate(b)), Ok(b)].into());
+        let duplicate = Err(SubmitError::Duplicate { id: b });
+        assert_eq!(
+            first_answered.blocking_recv().unwrap().unwrap(),
+            [Ok(Accepted { id: a }), known, duplicate]
+        );
+        assert_eq!(
+            second_answered.blocking_recv().unwrap().unwrap(),
+            [Ok(Accepted { id: b })]
+        );
+    }
+
+    #[test]
+    fn a_key_belongs_to_the_first_order_that_uses_it() {
+        let mut intake = Intake::default();
+        let (twice, answered) = group(vec![under_key(1, 1), under_key(2, 1), under_key(3, 2)]);
+        assert!(!intake.uses_a_key_of(&twice));
+        intake.add(twice);
+        assert_eq!(intake.len(), 2);
+        assert!(intake.uses_a_key_of(&group(vec![submission(4), under_key(4, 2)]).0));
+        assert!(!intake.uses_a_key_of(&group(vec![under_key(5, 3)]).0));
+        let id = OrderId::ZERO;
+        intake.answer([Ok(id), Ok(id)].into());
+        assert_eq!(
+            answered.blocking_recv().unwrap().unwrap(),
+            [
+                Ok(Accepted { id }),
+                Err(SubmitError::KeyReused),
+                Ok(Accepted { id })
+            ]
+        );
+    }
+
+    #[test]
+    fn a_group_without_room_comes_back_whole() {
+        let (full, answered) = group(vec![submission(1), submission(2)]);
+        full.give_back();
+        let back = answered.blocking_recv().unwrap().unwrap_err();
+        assert_eq!(back, [submission(1), submission(2)]);
+    }
 }
