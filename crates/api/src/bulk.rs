@@ -51,7 +51,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// closed before is reset, and the client may never see the answer. Less than a node takes to stop.
 const LINGER: Duration = Duration::from_secs(1);
 /// The length of an answer to an order that is accepted.
-const ACCEPTED_LINE_BYTES: usize = 98;
+const ACCEPTED_LINE_BYTES: usize = 93;
 
 /// Answers a body of orders line by line.
 pub(crate) async fn place_all(

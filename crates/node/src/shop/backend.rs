@@ -19,7 +19,11 @@ use types::{
     Receipt, Signatures, SignedBlock, block::genesis_block_hash, encode,
 };
 
-use super::{driver::Commands, orders::judge, view::View};
+use super::{
+    driver::Commands,
+    orders::{NoRoom, judge},
+    view::View,
+};
 
 /// About how many bytes one run of final blocks takes in memory.
 const RUN_BYTES: usize = 4 * 1024 * 1024;
@@ -27,6 +31,9 @@ const RUN_BYTES: usize = 4 * 1024 * 1024;
 /// Orders of a group that are judged where it is asked for, without another thread: their customers'
 /// signatures take less than half a millisecond.
 const MOST_JUDGED_AT_ONCE: usize = 8;
+
+/// After how many seconds a client tries again that found the driver's queue full: the least there is.
+const QUEUE_RETRY_SECONDS: u32 = 1;
 
 /// The REST interface's backend.
 pub(super) struct NodeBackend {
@@ -161,9 +168,15 @@ impl Backend for NodeBackend {
                 return Ok(vec![Err(SubmitError::Stopping); orders]);
             };
             let submitted = self.commands.submit(group, answers).await;
-            submitted.map_err(|group| Full {
-                group,
-                retry_after_seconds: self.view.retry_after_seconds(),
+            submitted.map_err(|no_room| {
+                let (group, retry_after_seconds) = match no_room {
+                    NoRoom::InQueue(group) => (group, QUEUE_RETRY_SECONDS),
+                    NoRoom::InPool(group) => (group, self.view.retry_after_seconds()),
+                };
+                Full {
+                    group,
+                    retry_after_seconds,
+                }
             })
         }
         .boxed()

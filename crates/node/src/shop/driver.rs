@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Genesis, Height, Monotonic, Now, Signatures};
 
 use super::{
-    orders::{Group, Intake, Reply},
+    orders::{Group, Intake, NoRoom, Reply},
     view::{Happening, View},
 };
 use crate::keys::MemberKeys;
@@ -95,7 +95,7 @@ impl Commands {
         let orders = submissions.len();
         let places = u32::try_from(orders).unwrap_or(u32::MAX);
         let Ok(places) = self.places.clone().try_acquire_many_owned(places) else {
-            return Err(submissions);
+            return Err(NoRoom::InQueue(submissions));
         };
         let (reply, answered) = oneshot::channel();
         let group = Group {
@@ -107,7 +107,9 @@ impl Commands {
         let stopping = || Ok(vec![Err(SubmitError::Stopping); orders]);
         match self.sender.try_send(Input::Submit(group)) {
             Ok(()) => answered.await.unwrap_or_else(|_| stopping()),
-            Err(TrySendError::Full(Input::Submit(group))) => Err(group.submissions),
+            Err(TrySendError::Full(Input::Submit(group))) => {
+                Err(NoRoom::InQueue(group.submissions))
+            }
             Err(_) => stopping(),
         }
     }
@@ -448,7 +450,7 @@ mod tests {
             assert!(group.now_or_never().is_none(), "it waits for its answers");
         }
         let back = submit(2).now_or_never().unwrap().unwrap_err();
-        assert_eq!(back, orders(2));
+        assert_eq!(back, NoRoom::InQueue(orders(2)));
         // Those of a group that has its answers wait no more.
         let Ok(Input::Submit(first)) = inputs.0.try_recv() else {
             panic!("a group waits")

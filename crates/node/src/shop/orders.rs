@@ -11,8 +11,17 @@ use replica::{Refusal, Submitted};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use types::{ChainId, Digest, OrderError, Signatures};
 
-/// An answer for each order of a group, or the group itself where the pool has no room for it.
-pub(super) type Reply = Result<Vec<Answer>, Vec<Submission>>;
+/// An answer for each order of a group, or the group itself where there is no room for it.
+pub(super) type Reply = Result<Vec<Answer>, NoRoom>;
+
+/// A group that there is no room for, given back whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    /// Among what waits for the driver, which empties within moments.
+    InQueue(Vec<Submission>),
+    /// In the pool, which empties as blocks become final.
+    InPool(Vec<Submission>),
+}
 
 /// Orders placed together, and who waits for their answers.
 pub(super) struct Group {
@@ -37,10 +46,10 @@ impl Group {
             .count()
     }
 
-    /// Says that there is no room for it.
+    /// Says that the pool has no room for it.
     pub(super) fn give_back(self) {
         // Who asked may have gone away.
-        let _ = self.reply.send(Err(self.submissions));
+        let _ = self.reply.send(Err(NoRoom::InPool(self.submissions)));
     }
 }
 
@@ -322,6 +331,6 @@ pub(super) mod tests {
         let (full, answered) = group(vec![submission(1), submission(2)]);
         full.give_back();
         let back = answered.blocking_recv().unwrap().unwrap_err();
-        assert_eq!(back, [submission(1), submission(2)]);
+        assert_eq!(back, NoRoom::InPool(vec![submission(1), submission(2)]));
     }
 }
