@@ -13,6 +13,10 @@ use crate::{
     model::{OrderState, PoolCounts},
 };
 
+/// The most orders that are submitted together: as many as a batch holds unless its network was
+/// founded otherwise.
+pub const MAX_GROUP_ORDERS: usize = 1_000;
+
 /// The node as the interface sees it. Implemented by the node over its replica and store, and by the
 /// tests in memory.
 ///
@@ -39,8 +43,10 @@ pub trait Backend: Send + Sync + 'static {
     /// What waits to be sealed: the counts, and at most `limit` orders, oldest first.
     fn pool(&self, limit: usize) -> BoxFuture<'_, Result<PoolPage, ReadError>>;
 
-    /// Takes an order; resolves once it is durable at this node. Checks a customer's signature.
-    fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Accepted, SubmitError>>;
+    /// Takes a group of at most [`MAX_GROUP_ORDERS`] orders; resolves once those it takes are durable
+    /// at this node, with an answer for each in the same order. Checks customers' signatures. A group
+    /// is taken together or, where there is no room for all of it, not at all.
+    fn submit(&self, group: Vec<Submission>) -> BoxFuture<'_, Result<Vec<Answer>, Full>>;
     /// Resolves once an order this node accepted is final. The caller bounds the wait.
     fn when_final(&self, id: OrderId) -> BoxFuture<'_, Result<Placement, ReadError>>;
     /// An order, wherever it stands.
@@ -133,6 +139,9 @@ pub struct Idempotency {
     pub body: Digest,
 }
 
+/// What became of one order of a group.
+pub type Answer = Result<Accepted, SubmitError>;
+
 /// An order that is durable at this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {
@@ -140,12 +149,22 @@ pub struct Accepted {
     pub id: OrderId,
 }
 
+/// Too many orders wait already; nothing of a group was taken. Nobody's fault; trying again later
+/// helps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "too many orders wait to be sealed, and this one was not taken; send it again in {retry_after_seconds} s"
+)]
+pub struct Full {
+    /// The group, given back.
+    pub group: Vec<Submission>,
+    /// When there is likely to be room again; at least 1.
+    pub retry_after_seconds: u32,
+}
+
 /// Why an order is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
-    /// The pool is full. Nobody's fault; trying again in a while helps.
-    #[error("the pool of orders that wait to be sealed is full; try again in a few seconds")]
-    PoolFull,
     /// The very same order is known already. Trying again does not help, nor is it needed.
     #[error(
         "this very order is already taken; it is recorded once, and can be looked up by its id"

@@ -13,6 +13,8 @@ use crate::{problem::Problem, state::Shared};
 
 /// The longest body of a request: an order of the largest size, every character escaped, is a third.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+/// What a body too long is called.
+const WHOLE_BODY: &str = "the request's body";
 /// The most entries a page holds, and what it holds when not asked otherwise.
 pub(crate) const MAX_PAGE: usize = 1_000;
 const DEFAULT_PAGE: usize = 100;
@@ -24,7 +26,7 @@ impl FromRequest<Shared> for JsonBytes {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
+        if !is_of_type(request.headers(), "application/json") {
             return Err(Problem::media_type());
         }
         // Said before the body is read, so that a client that asks first need not send it.
@@ -36,16 +38,17 @@ impl FromRequest<Shared> for JsonBytes {
             .and_then(|length| length.parse().ok())
             .is_some_and(|length: usize| length > MAX_BODY_BYTES)
         {
-            return Err(Problem::too_large(MAX_BODY_BYTES));
+            return Err(Problem::too_large(WHOLE_BODY, MAX_BODY_BYTES));
         }
         let reading = Bytes::from_request(request, app);
         let Ok(read) = tokio::time::timeout(app.config.limits.read_timeout, reading).await else {
-            return Err(Problem::body_too_slow());
+            let detail = "the request's body did not arrive in time; send it again";
+            return Err(Problem::body_too_slow(detail));
         };
         match read {
             Ok(bytes) => Ok(Self(bytes)),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Problem::too_large(MAX_BODY_BYTES))
+                Err(Problem::too_large(WHOLE_BODY, MAX_BODY_BYTES))
             }
             Err(rejection) => Err(Problem::malformed(rejection.body_text())),
         }
@@ -55,29 +58,33 @@ impl FromRequest<Shared> for JsonBytes {
 impl JsonBytes {
     /// Reads the body.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        // Serde would also take an array of the fields' values.
-        if self.0.trim_ascii_start().first() != Some(&b'{') {
-            return Err(Problem::malformed(
-                "the body is not a JSON object, as it must be",
-            ));
-        }
-        serde_json::from_slice(&self.0).map_err(|error| match error.classify() {
-            Category::Data => Problem::invalid(error.to_string()),
-            Category::Syntax | Category::Eof | Category::Io => {
-                Problem::malformed(format!("the body is not JSON: {error}"))
-            }
-        })
+        parse_object(&self.0, "body")
     }
 }
 
-/// True for `application/json`, whatever parameters follow.
-fn is_json(headers: &HeaderMap) -> bool {
+/// Reads a JSON object; `what` it is goes into the words for one that cannot be read.
+pub(crate) fn parse_object<T: DeserializeOwned>(json: &[u8], what: &str) -> Result<T, Problem> {
+    // Serde would also take an array of the fields' values.
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        let detail = format!("the {what} is not a JSON object, as it must be");
+        return Err(Problem::malformed(detail));
+    }
+    serde_json::from_slice(json).map_err(|error| match error.classify() {
+        Category::Data => Problem::invalid(error.to_string()),
+        Category::Syntax | Category::Eof | Category::Io => {
+            Problem::malformed(format!("the {what} is not JSON: {error}"))
+        }
+    })
+}
+
+/// Whether a body is said to be of a media type, whatever parameters follow.
+pub(crate) fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
     let content_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    essence.trim().eq_ignore_ascii_case(media_type)
 }
 
 /// The parameters behind the question mark.

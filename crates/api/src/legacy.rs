@@ -20,7 +20,7 @@ use crate::{
     extract::{JsonBytes, MAX_PAGE},
     model::{DecimalText, NewOrder, ProblemBody},
     money::format_amount,
-    orders::make_order,
+    orders::{make_order, submit},
     problem::{PROBLEM_JSON, Problem},
     state::{App, Shared},
     time::{Time, format_plain, now},
@@ -116,6 +116,7 @@ pub(crate) struct TransactionPool {
         (status = 413, description = "the body is too large", body = ProblemBody, content_type = PROBLEM_JSON),
         (status = 415, description = "the body is not JSON", body = ProblemBody, content_type = PROBLEM_JSON),
         (status = 422, description = "the order is not valid", body = ProblemBody, content_type = PROBLEM_JSON),
+        (status = 429, description = "the pool is full", body = ProblemBody, content_type = PROBLEM_JSON),
     )
 )]
 pub(crate) async fn add_transaction(
@@ -145,13 +146,12 @@ pub(crate) async fn add_transaction(
         signature: None,
     };
     let (order, personal) = make_order(&app, new, now())?;
-    app.backend
-        .submit(Submission {
-            order,
-            personal,
-            idempotency: None,
-        })
-        .await?;
+    let submission = Submission {
+        order,
+        personal,
+        idempotency: None,
+    };
+    submit(&app, submission).await?;
     Ok((StatusCode::CREATED, Json(Added { message: ADDED })).into_response())
 }
 

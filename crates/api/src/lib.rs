@@ -11,6 +11,7 @@ pub mod money;
 pub mod time;
 
 mod blocks;
+mod bulk;
 mod chain;
 mod events;
 mod extract;

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::State,
+    extract::{FromRequest as _, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -15,8 +15,9 @@ use types::{
 use utoipa::IntoParams;
 
 use crate::{
-    backend::{Idempotency, OrderSearch, Submission},
-    extract::{JsonBytes, Parameters, PathText, page_limit},
+    backend::{Accepted, Idempotency, OrderSearch, Submission, SubmitError},
+    bulk::{self, NDJSON},
+    extract::{JsonBytes, Parameters, PathText, is_of_type, page_limit},
     model::{
         NewOrder, OrderPage, OrderState, OrderView, PlacedOrder, ProblemBody, Proof, SALT_BYTES,
         Salt,
@@ -40,7 +41,7 @@ const MAX_AHEAD_MILLIS: u64 = 24 * 60 * 60 * 1000;
 pub(crate) struct PlaceParameters {
     /// `final` answers when the order is final, at most a minute later; 202 when it is not by then.
     #[param(inline)]
-    wait: Option<Wait>,
+    pub(crate) wait: Option<Wait>,
 }
 
 /// What to wait for.
@@ -67,18 +68,27 @@ pub(crate) struct ListParameters {
     limit: Option<usize>,
 }
 
-/// Places an order.
+/// Places an order, or many.
 ///
 /// Answers once the order is safe on this node's disk, or, with `?wait=final`, once it is final. A
 /// request with an `Idempotency-Key` can be repeated for 24 hours and is answered the same.
+///
+/// With `application/x-ndjson` the body is an order a line, as many as there are, and the answer is a
+/// line for each, in the same order: `PlacedOrder` once it is safe on this node's disk, or a problem.
+/// Answers come while the body is still being sent, so read them meanwhile. A line that is refused
+/// holds up no other; a problem 408, 413 or 503 as the last line says that what follows in the body
+/// was not read. `?wait=final` and `Idempotency-Key` are for one order: an order that gives `salt` and
+/// `placed_at` can be sent again safely, and is answered 409 where it was taken before.
 #[utoipa::path(
     post, path = "/v1/orders", operation_id = "place_order", tag = "orders",
     params(
         PlaceParameters,
         ("Idempotency-Key" = Option<String>, Header, description = "names this request, at most 255 bytes"),
     ),
-    request_body = NewOrder,
+    request_body(content((NewOrder = "application/json"), (String = "application/x-ndjson"))),
     responses(
+        (status = 200, description = "a line for each line of an application/x-ndjson body", body = String,
+            content_type = NDJSON),
         (status = 201, description = "accepted, or final where that was asked for", body = PlacedOrder,
             headers(("Location" = String, description = "where the order is shown"))),
         (status = 202, description = "accepted, but not final in the time waited", body = PlacedOrder),
@@ -88,31 +98,33 @@ pub(crate) struct ListParameters {
         (status = 415, description = "the body is not JSON", body = ProblemBody, content_type = PROBLEM_JSON),
         (status = 422, description = "the order is not valid, or the key came with another body",
             body = ProblemBody, content_type = PROBLEM_JSON),
-        (status = 503, description = "the pool is full, or the node busy or stopping",
-            body = ProblemBody, content_type = PROBLEM_JSON),
+        (status = 429, description = "the pool is full", body = ProblemBody, content_type = PROBLEM_JSON,
+            headers(("Retry-After" = u32, description = "seconds after which there is likely to be room"))),
+        (status = 503, description = "the node is busy or stopping", body = ProblemBody, content_type = PROBLEM_JSON),
     )
 )]
 pub(crate) async fn place(
     State(app): State<Shared>,
     Parameters(parameters): Parameters<PlaceParameters>,
-    headers: HeaderMap,
-    body: JsonBytes,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let key = idempotency_key(&headers)?;
+    if is_of_type(request.headers(), NDJSON) {
+        return bulk::place_all(app, &parameters, request).await;
+    }
+    let key = idempotency_key(request.headers())?.map(sha256);
+    let body = JsonBytes::from_request(request, &app).await?;
     let new: NewOrder = body.parse()?;
     let (order, personal) = make_order(&app, new, now())?;
     let idempotency = key.map(|key| Idempotency {
-        key: sha256(key),
+        key,
         body: sha256(&body.0),
     });
-    let accepted = app
-        .backend
-        .submit(Submission {
-            order,
-            personal,
-            idempotency,
-        })
-        .await?;
+    let submission = Submission {
+        order,
+        personal,
+        idempotency,
+    };
+    let accepted = submit(&app, submission).await?;
     let placed = PlacedOrder {
         id: accepted.id,
         state: OrderState::Accepted,
@@ -122,6 +134,14 @@ pub(crate) async fn place(
         None => placed_answer(StatusCode::CREATED, placed),
         Some(Wait::Final) => wait_until_final(&app, placed).await,
     }
+}
+
+/// Submits one order: a group of one.
+pub(crate) async fn submit(app: &App, submission: Submission) -> Result<Accepted, Problem> {
+    let submitted = app.backend.submit(vec![submission]).await;
+    let answers = submitted.map_err(|full| Problem::from(&full))?;
+    let answer = answers.into_iter().next();
+    Ok(answer.unwrap_or(Err(SubmitError::Stopping))?)
 }
 
 async fn wait_until_final(app: &App, placed: PlacedOrder) -> Result<Response, Problem> {

@@ -8,7 +8,7 @@ use axum::{
 use types::OrderId;
 
 use crate::{
-    backend::{ReadError, SubmitError},
+    backend::{Full, ReadError, SubmitError},
     model::ProblemBody,
 };
 
@@ -100,8 +100,7 @@ impl Problem {
         )
     }
     /// 408: the body did not come in time.
-    pub(crate) fn body_too_slow() -> Self {
-        let detail = "the request's body did not arrive in time; send it again";
+    pub(crate) fn body_too_slow(detail: &str) -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "body-too-slow",
@@ -122,10 +121,9 @@ impl Problem {
         problem.order = Some(id);
         problem.retry_after(1)
     }
-    /// 413: the body is too large.
-    pub(crate) fn too_large(most: usize) -> Self {
-        let detail =
-            format!("the request's body is larger than {most} bytes; an order is far smaller");
+    /// 413: the body, or a line of it, is too large.
+    pub(crate) fn too_large(what: &str, most: usize) -> Self {
+        let detail = format!("{what} is larger than {most} bytes; an order is far smaller");
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body-too-large",
@@ -135,7 +133,8 @@ impl Problem {
     }
     /// 415: the body is of another type.
     pub(crate) fn media_type() -> Self {
-        let detail = "send the body as JSON, with the header Content-Type: application/json";
+        let detail = "send the body as JSON, with the header Content-Type: application/json; many orders, one a \
+                      line, go to /v1/orders with application/x-ndjson";
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "media-type",
@@ -185,7 +184,8 @@ impl Problem {
         .retry_after(5)
     }
 
-    fn stopping(detail: String) -> Self {
+    /// 503: the node goes down.
+    pub(crate) fn stopping(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "stopping",
@@ -193,6 +193,17 @@ impl Problem {
             detail,
         )
         .retry_after(10)
+    }
+
+    /// What the client is told.
+    pub(crate) fn body(&self) -> ProblemBody {
+        ProblemBody {
+            kind: format!("urn:dexter:problem:{}", self.kind),
+            title: self.title.to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            order: self.order,
+        }
     }
 
     const fn retry_after(mut self, seconds: u32) -> Self {
@@ -206,17 +217,22 @@ fn shortened(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
+impl From<&Full> for Problem {
+    fn from(full: &Full) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "pool-full",
+            "The pool is full",
+            full.to_string(),
+        )
+        .retry_after(full.retry_after_seconds)
+    }
+}
+
 impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         let detail = error.to_string();
         match error {
-            SubmitError::PoolFull => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "pool-full",
-                "The pool is full",
-                detail,
-            )
-            .retry_after(5),
             SubmitError::Duplicate { id } => {
                 let title = "The order is already taken";
                 let mut problem = Self::new(StatusCode::CONFLICT, "duplicate-order", title, detail);
@@ -257,14 +273,7 @@ impl From<ReadError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = ProblemBody {
-            kind: format!("urn:dexter:problem:{}", self.kind),
-            title: self.title.to_owned(),
-            status: self.status.as_u16(),
-            detail: self.detail,
-            order: self.order,
-        };
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = (self.status, Json(self.body())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = self.retry_after_seconds {

@@ -43,12 +43,16 @@ pub struct Limits {
     pub event_listeners: usize,
     /// Streams of the whole chain at once; more are answered 503. Each holds a few megabytes.
     pub chain_streams: usize,
+    /// Streams of orders at once; more are answered 503. Each holds a few megabytes.
+    pub order_streams: usize,
     /// How long a client may take to send a request's head, or its body, or stay idle.
     pub read_timeout: Duration,
     /// How long an answer may take to begin, waiting for finality excepted.
     pub request_timeout: Duration,
     /// How long `?wait=final` waits at most.
     pub final_wait: Duration,
+    /// How long a stream of orders waits for room in the pool before it refuses orders.
+    pub pool_wait: Duration,
     /// How long open requests are given to end when the node stops.
     pub drain: Duration,
 }
@@ -60,9 +64,11 @@ impl Default for Limits {
             requests: 512,
             event_listeners: 64,
             chain_streams: 8,
+            order_streams: 32,
             read_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             final_wait: Duration::from_secs(60),
+            pool_wait: Duration::from_secs(60),
             drain: Duration::from_secs(3),
         }
     }
@@ -79,6 +85,7 @@ pub(crate) struct App {
     pub(crate) requests: Semaphore,
     pub(crate) event_listeners: Arc<Semaphore>,
     pub(crate) chain_streams: Arc<Semaphore>,
+    pub(crate) order_streams: Arc<Semaphore>,
     /// True once the interface stops.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -104,6 +111,7 @@ impl App {
             requests: Semaphore::new(limits.requests),
             event_listeners: Arc::new(Semaphore::new(limits.event_listeners)),
             chain_streams: Arc::new(Semaphore::new(limits.chain_streams)),
+            order_streams: Arc::new(Semaphore::new(limits.order_streams)),
             config,
             stopping,
         })

@@ -418,14 +418,14 @@ mod tests {
     #[test]
     fn a_problem_is_told_in_its_own_words() {
         let (url, server) = answer_once(
-            "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\nconnection: close\r\n\r\n\
+            "HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\nconnection: close\r\n\r\n\
              {\"title\": \"The pool is full\", \"detail\": \"try again soon\", \"status\": 503}",
         );
         let error = get(&url).unwrap_err();
         server.join().unwrap();
         assert_eq!(
             error.to_string(),
-            format!("{url} answers 503: The pool is full: try again soon")
+            format!("{url} answers 429: The pool is full: try again soon")
         );
         assert!(error.may_pass());
         let ClientError::Refused { retry_after, .. } = error else {

@@ -6,7 +6,7 @@ use ledger::would_record;
 use store::{Answer, Record};
 use types::{
     Batch, Entry, FullBatch, MemberId, MemberIndex, Message, Mutation, Order, OrderId,
-    PersonalPart, VerifiedBatch, Voucher, encode, mutated,
+    PersonalPart, VerifiedBatch, Voucher, encode, mutated, order::MAX_ORDER_BYTES,
 };
 
 use crate::{
@@ -91,6 +91,17 @@ impl Replica {
         }
         // After the batches: an answer that survives a crash must not promise a lost order.
         self.out.persist.extend(answers);
+    }
+
+    /// Whether the pool takes so many orders more of this member, even of the largest size.
+    pub fn has_room_for(&self, orders: usize) -> bool {
+        let bytes = orders.saturating_mul(MAX_ORDER_BYTES);
+        let (orders, bytes) = (
+            u64::try_from(orders).unwrap_or(u64::MAX),
+            u64::try_from(bytes).unwrap_or(u64::MAX),
+        );
+        self.my_id
+            .is_none_or(|me| self.pool.room_for(&me, orders, bytes).is_ok())
     }
 
     fn admit(

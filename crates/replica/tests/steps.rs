@@ -5,6 +5,7 @@ mod world;
 
 use std::sync::Arc;
 
+use ledger::PoolLimits;
 use replica::{Event, Outgoing, Output, Replica, Setup, Submission, To, check};
 use store::{MemoryDisk, MemoryIndex, Record, SEGMENT_BYTES, Store};
 use types::{
@@ -208,6 +209,17 @@ fn an_order_is_persisted_synced_and_only_then_sent() {
         [Err(replica::Refusal::Duplicate(_))]
     ));
     assert!(again.sealed.is_empty());
+}
+
+#[test]
+fn there_is_room_for_as_many_orders_as_it_takes_of_any_size() {
+    let mut bench = Bench::new(4);
+    let most = usize::try_from(PoolLimits::default().author_orders).unwrap();
+    assert!(bench.replica.has_room_for(most));
+    assert!(!bench.replica.has_room_for(most + 1));
+    bench.submit();
+    assert!(bench.replica.has_room_for(most - 1));
+    assert!(!bench.replica.has_room_for(most));
 }
 
 /// A batch of another member, as that member sent it.

@@ -19,6 +19,9 @@ pub const MAX_CUSTOMER_BYTES: usize = 256;
 pub const MAX_DETAILS_BYTES: usize = 3_800;
 /// The longest encoding of a personal part.
 pub const MAX_PERSONAL_BYTES: usize = 4_096;
+/// The longest encoding of an order as an entry: the kind of entry, the receiver with its length, the
+/// amount, the time, the personal hash, and a customer's key and signature with the kind of voucher.
+pub const MAX_ORDER_BYTES: usize = 1 + (4 + MAX_RECEIVER_BYTES) + (8 + 3) + 8 + 32 + (1 + 32 + 64);
 /// The longest encoding of an entry: what RFC-style logs can carry in a 16-bit length.
 pub const MAX_ENTRY_BYTES: usize = 65_535;
 

@@ -4,9 +4,12 @@ mod support;
 
 use support::{genesis, identity, implementations, personal, till_order};
 use types::{
-    Amount, ChainId, IdentitySignature, MemberId, Order, OrderError, PersonalHash, Signatures,
-    Simulated, Text, UnixMillis, Voucher, batch::personal_part_matches, encode,
-    order::MAX_PERSONAL_BYTES, units::MAX_MINOR_UNITS,
+    Amount, ChainId, Entry, IdentitySignature, MemberId, Order, OrderError, PersonalHash,
+    Signatures, Simulated, Text, UnixMillis, Voucher,
+    batch::personal_part_matches,
+    encode,
+    order::{MAX_ORDER_BYTES, MAX_PERSONAL_BYTES},
+    units::MAX_MINOR_UNITS,
 };
 
 #[test]
@@ -103,6 +106,18 @@ fn the_personal_hash_covers_salt_customer_and_details() {
         assert_ne!(other.hash(), given.hash());
         assert!(!personal_part_matches(&entry, &other));
     }
+}
+
+#[test]
+fn no_order_is_larger_than_the_largest() {
+    let mut largest = till_order(&genesis(&Simulated, 1).members[0], 1);
+    largest.receiver = Text::new("r".repeat(256)).unwrap();
+    largest.voucher = Voucher::Key {
+        key: Simulated.identity_public(&identity(9)),
+        signature: IdentitySignature::ZERO,
+    };
+    let bytes = encode(&Entry::Order(largest)).len();
+    assert_eq!(bytes, MAX_ORDER_BYTES);
 }
 
 #[test]

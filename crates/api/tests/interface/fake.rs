@@ -8,9 +8,9 @@ use std::{
 use api::{
     Backend, EventFeed,
     backend::{
-        Accepted, BlockInfo, BlockName, BlockRecord, FinalFrame, MemberStatus, NodeStatus,
-        OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage, Proven, ReadError,
-        RecordedOrder, Submission, SubmitError, Winner,
+        Accepted, Answer, BlockInfo, BlockName, BlockRecord, FinalFrame, Full, MemberStatus,
+        NodeStatus, OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage, Proven,
+        ReadError, RecordedOrder, Submission, SubmitError, Winner,
     },
     model::{OrderState, PoolCounts},
 };
@@ -50,6 +50,12 @@ struct Inner {
     failure: Option<ReadError>,
     not_ready: Option<String>,
     panics: bool,
+    /// For how many orders the pool has room; without a bound where nothing is said.
+    room: Option<usize>,
+    /// The sizes of the groups taken.
+    groups: Vec<usize>,
+    /// How many groups found no room.
+    turned_away: usize,
 }
 
 fn secrets(number: u8) -> (IdentitySecret, VotingSecret) {
@@ -101,6 +107,15 @@ impl Fake {
     }
     pub(crate) fn not_ready(&self, reason: &str) {
         self.lock().not_ready = Some(reason.to_owned());
+    }
+    pub(crate) fn make_room(&self, orders: usize) {
+        self.lock().room = Some(orders);
+    }
+    pub(crate) fn groups(&self) -> Vec<usize> {
+        self.lock().groups.clone()
+    }
+    pub(crate) fn turned_away(&self) -> usize {
+        self.lock().turned_away
     }
     pub(crate) fn panic_on_status(&self) {
         self.lock().panics = true;
@@ -274,6 +289,23 @@ impl Fake {
         std::future::ready(failure.map_or(Ok(value), Err)).boxed()
     }
 
+    fn take_group(&self, group: Vec<Submission>) -> Result<Vec<Answer>, Full> {
+        let mut inner = self.lock();
+        if inner.room.is_some_and(|room| room < group.len()) {
+            inner.turned_away += 1;
+            return Err(Full {
+                group,
+                retry_after_seconds: 7,
+            });
+        }
+        if let Some(room) = &mut inner.room {
+            *room -= group.len();
+        }
+        inner.groups.push(group.len());
+        drop(inner);
+        Ok(group.into_iter().map(|order| self.take(order)).collect())
+    }
+
     fn take(&self, submission: Submission) -> Result<Accepted, SubmitError> {
         let mut inner = self.lock();
         if let Some(refusal) = inner.refusal.clone() {
@@ -393,8 +425,8 @@ impl Backend for Fake {
         self.answer(page)
     }
 
-    fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Accepted, SubmitError>> {
-        std::future::ready(self.take(submission)).boxed()
+    fn submit(&self, group: Vec<Submission>) -> BoxFuture<'_, Result<Vec<Answer>, Full>> {
+        std::future::ready(self.take_group(group)).boxed()
     }
     fn when_final(&self, id: OrderId) -> BoxFuture<'_, Result<Placement, ReadError>> {
         let mut final_height = self.final_height.subscribe();

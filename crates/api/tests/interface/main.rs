@@ -1,6 +1,7 @@
 //! The interface over real loopback connections, in front of a node in memory.
 
 mod blocks;
+mod bulk;
 mod client;
 mod events;
 mod fake;

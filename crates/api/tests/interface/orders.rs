@@ -318,10 +318,12 @@ async fn bad_orders_each_get_their_clear_error_and_change_nothing() {
 async fn what_the_node_refuses_is_told_with_what_to_do() {
     let served = Served::start(ApiConfig::default()).await;
     let body = r#"{"customer":"a","details":"b","amount":"1"}"#;
-    served.node.refuse(Some(SubmitError::PoolFull));
+    served.node.make_room(0);
     let answer = served.post("/v1/orders", body).await;
-    assert!(answer.problem(503, "pool-full").contains("try again"));
-    assert_eq!(answer.header("retry-after"), Some("5"));
+    let detail = answer.problem(429, "pool-full");
+    assert!(detail.ends_with("send it again in 7 s"), "{detail}");
+    assert_eq!(answer.header("retry-after"), Some("7"));
+    served.node.make_room(1);
     served.node.refuse(Some(SubmitError::Stopping));
     let answer = served.post("/v1/orders", body).await;
     answer.problem(503, "stopping");

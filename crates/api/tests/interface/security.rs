@@ -209,7 +209,7 @@ async fn writing_needs_json() {
     let others = [
         "text/plain",
         "application/x-www-form-urlencoded",
-        "application/x-ndjson",
+        "application/ndjson",
         "application/jsonp",
         "",
     ];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::{
     Backend, EventFeed,
     backend::{
-        Accepted, BlockInfo, BlockName, BlockRecord, FinalFrame, MemberStatus, NodeStatus,
+        Answer, BlockInfo, BlockName, BlockRecord, FinalFrame, Full, MemberStatus, NodeStatus,
         OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage, ReadError, RecordedOrder,
         Submission, SubmitError,
     },
@@ -19,10 +19,21 @@ use types::{
     Receipt, Signatures, SignedBlock, block::genesis_block_hash, encode,
 };
 
-use super::{driver::Commands, view::View};
+use super::{
+    driver::Commands,
+    orders::{NoRoom, judge},
+    view::View,
+};
 
 /// About how many bytes one run of final blocks takes in memory.
 const RUN_BYTES: usize = 4 * 1024 * 1024;
+
+/// Orders of a group that are judged where it is asked for, without another thread: their customers'
+/// signatures take less than half a millisecond.
+const MOST_JUDGED_AT_ONCE: usize = 8;
+
+/// After how many seconds a client tries again that found the driver's queue full: the least there is.
+const QUEUE_RETRY_SECONDS: u32 = 1;
 
 /// The REST interface's backend.
 pub(super) struct NodeBackend {
@@ -143,38 +154,30 @@ impl Backend for NodeBackend {
         .boxed()
     }
 
-    fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Accepted, SubmitError>> {
+    fn submit(&self, group: Vec<Submission>) -> BoxFuture<'_, Result<Vec<Answer>, Full>> {
         async move {
-            let Submission {
-                order,
-                personal,
-                idempotency,
-            } = submission;
-            order
-                .check_bounds()
-                .map_err(|error| SubmitError::Invalid(error.to_string()))?;
-            if personal.hash() != order.personal_hash {
-                return Err(SubmitError::Invalid(
-                    types::OrderError::PersonalMismatch.to_string(),
-                ));
-            }
-            if let Some(check) = order.check(&self.view.chain)
-                && !self.signatures.verify_identities(&[check])
-            {
-                return Err(SubmitError::Invalid(
-                    types::OrderError::WrongSignature.to_string(),
-                ));
-            }
-            let answered = idempotency.map(|known| replica::Answered {
-                key: known.key,
-                body: known.body,
-            });
-            let answer = self.commands.submit(replica::Submission {
-                order,
-                personal,
-                answered,
-            })?;
-            answer.await.unwrap_or(Err(SubmitError::Stopping))
+            let orders = group.len();
+            let (chain, signatures) = (self.view.chain, self.signatures.clone());
+            let judging = move || (judge(&group, &chain, &*signatures), group);
+            let judged = if orders > MOST_JUDGED_AT_ONCE {
+                tokio::task::spawn_blocking(judging).await
+            } else {
+                Ok(judging())
+            };
+            let Ok((answers, group)) = judged else {
+                return Ok(vec![Err(SubmitError::Stopping); orders]);
+            };
+            let submitted = self.commands.submit(group, answers).await;
+            submitted.map_err(|no_room| {
+                let (group, retry_after_seconds) = match no_room {
+                    NoRoom::InQueue(group) => (group, QUEUE_RETRY_SECONDS),
+                    NoRoom::InPool(group) => (group, self.view.retry_after_seconds()),
+                };
+                Full {
+                    group,
+                    retry_after_seconds,
+                }
+            })
         }
         .boxed()
     }

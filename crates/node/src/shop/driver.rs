@@ -4,8 +4,8 @@
 //! send what that unseals, index what became final, and only then answer those who placed orders.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
-    io,
+    collections::VecDeque,
+    io, mem,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
@@ -15,25 +15,33 @@ use std::{
 };
 
 use anyhow::bail;
-use api::backend::{Accepted, SubmitError};
+use api::backend::{Accepted, Answer, Idempotency, MAX_GROUP_ORDERS, Submission, SubmitError};
 use network::{Encoded, Handle};
-use replica::{
-    Event, FinalRun, Notice, Output, Refusal, Replica, Sealed, Setup, Submission, Submitted, To,
-};
+use replica::{Event, FinalRun, Notice, Output, Replica, Sealed, Setup, Submitted, To};
 use store::{ANSWERS_KEPT_MILLIS, CommitReceipt, Recovered, Store};
-use tokio::sync::{oneshot, watch};
-use types::{Digest, Genesis, Height, Monotonic, Now, OrderId, Signatures};
+use tokio::sync::{Semaphore, oneshot, watch};
+use types::{Genesis, Height, Monotonic, Now, Signatures};
 
-use super::view::{Happening, View};
+use super::{
+    orders::{Group, Intake, NoRoom, Reply},
+    view::{Happening, View},
+};
 use crate::keys::MemberKeys;
 
 /// How many inputs may wait. Peers' reading pauses when it is full; a client is told to try again.
 /// Enough for every connection of the REST interface to have an order waiting.
 const MAX_WAITING_INPUTS: usize = 1_024;
 
+/// How many orders may wait or be in the present round, in groups of any size; then clients are told to
+/// try again. Enough for the next rounds to be full, and some 70 MiB of the largest orders.
+const MAX_WAITING_ORDERS: usize = 16 * MAX_GROUP_ORDERS;
+
 /// How many inputs one round takes at most before it syncs: enough to share a sync among many, few
 /// enough not to keep the first waiting.
 const MOST_INPUTS_A_ROUND: usize = 256;
+
+/// With so many orders a round is full: they take some tens of milliseconds, for which votes wait.
+const FULL_ROUND_ORDERS: usize = 4 * MAX_GROUP_ORDERS;
 
 /// The longest sleep: the clock is looked at now and then whatever the replica asks for.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -42,12 +50,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// and so on); more go on with the next input.
 const MOST_COMMITS_A_ROUND: usize = 64;
 
-/// Who placed an order waits for this.
-pub(super) type Reply = oneshot::Sender<Result<Accepted, SubmitError>>;
-
 enum Input {
     Event(Box<Event>),
-    Submit(Box<Submission>, Reply),
+    Submit(Group),
     Tell(Happening),
     Stop,
 }
@@ -56,12 +61,15 @@ enum Input {
 #[derive(Clone)]
 pub(super) struct Commands {
     sender: SyncSender<Input>,
+    /// Places for orders to wait in.
+    places: Arc<Semaphore>,
 }
 
 /// The driver's inputs and the way to them.
 pub(super) fn channel() -> (Commands, Inputs) {
     let (sender, receiver) = sync_channel(MAX_WAITING_INPUTS);
-    (Commands { sender }, Inputs(receiver))
+    let places = Arc::new(Semaphore::new(MAX_WAITING_ORDERS));
+    (Commands { sender, places }, Inputs(receiver))
 }
 
 /// What waits for the driver.
@@ -77,19 +85,32 @@ impl Commands {
         // The driver may be gone; then nobody is there to be told.
         let _ = self.sender.send(Input::Tell(happening));
     }
-    /// Hands over an order without waiting; it is answered once it is durable.
-    pub(super) fn submit(
+    /// Hands over a group of orders, with what is known to become of each. Resolves once those that are
+    /// taken are durable; where there is no room for the group, it comes back at once.
+    pub(super) async fn submit(
         &self,
-        submission: Submission,
-    ) -> Result<oneshot::Receiver<Result<Accepted, SubmitError>>, SubmitError> {
-        let (reply, answer) = oneshot::channel();
-        match self
-            .sender
-            .try_send(Input::Submit(Box::new(submission), reply))
-        {
-            Ok(()) => Ok(answer),
-            Err(TrySendError::Full(_)) => Err(SubmitError::PoolFull),
-            Err(TrySendError::Disconnected(_)) => Err(SubmitError::Stopping),
+        submissions: Vec<Submission>,
+        answers: Vec<Option<Answer>>,
+    ) -> Reply {
+        let orders = submissions.len();
+        let places = u32::try_from(orders).unwrap_or(u32::MAX);
+        let Ok(places) = self.places.clone().try_acquire_many_owned(places) else {
+            return Err(NoRoom::InQueue(submissions));
+        };
+        let (reply, answered) = oneshot::channel();
+        let group = Group {
+            submissions,
+            answers,
+            reply,
+            places,
+        };
+        let stopping = || Ok(vec![Err(SubmitError::Stopping); orders]);
+        match self.sender.try_send(Input::Submit(group)) {
+            Ok(()) => answered.await.unwrap_or_else(|_| stopping()),
+            Err(TrySendError::Full(Input::Submit(group))) => {
+                Err(NoRoom::InQueue(group.submissions))
+            }
+            Err(_) => stopping(),
         }
     }
     /// Ends the driver after what waits before it.
@@ -220,54 +241,47 @@ struct Round {
 
 impl Round {
     fn serve(&mut self, inputs: &Receiver<Input>) -> anyhow::Result<()> {
-        let mut deferred = VecDeque::new();
+        // Groups of the round, first those that were put off.
+        let mut groups: Vec<Group> = Vec::new();
         loop {
-            let mut waiting: Vec<Input> = deferred.drain(..).collect();
-            if waiting.is_empty() {
+            let mut first = None;
+            if groups.is_empty() {
                 match inputs.recv_timeout(self.sleep()) {
-                    Ok(input) => waiting.push(input),
-                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(input) => first = Some(input),
+                    Err(RecvTimeoutError::Timeout) => self.step(Event::Tick)?,
                     Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 }
             }
-            waiting.extend(
-                inputs
-                    .try_iter()
-                    .take(MOST_INPUTS_A_ROUND.saturating_sub(waiting.len())),
-            );
             let mut stopping = false;
-            let mut orders = Orders::default();
-            if waiting.is_empty() {
-                self.step(Event::Tick)?;
-            }
-            for input in waiting {
+            let mut orders: usize = groups.iter().map(Group::len).sum();
+            let waiting = first.into_iter().chain(inputs.try_iter());
+            for input in waiting.take(MOST_INPUTS_A_ROUND) {
                 match input {
                     Input::Event(event) => self.step(*event)?,
-                    Input::Submit(submission, reply) => {
-                        if let Some((submission, reply)) =
-                            self.admit(*submission, reply, &mut orders)?
-                        {
-                            deferred.push_back(Input::Submit(Box::new(submission), reply));
-                        }
+                    Input::Submit(group) => {
+                        orders += group.len();
+                        groups.push(group);
                     }
                     Input::Tell(happening) => self.tell(&happening),
                     Input::Stop => stopping = true,
                 }
+                if orders >= FULL_ROUND_ORDERS {
+                    break;
+                }
             }
-            let Orders {
-                submissions,
-                replies,
-                ..
-            } = orders;
-            if !submissions.is_empty() {
-                self.step(Event::Submit(submissions))?;
+            let mut intake = Intake::default();
+            for group in mem::take(&mut groups) {
+                groups.extend(self.admit(group, &mut intake)?);
             }
-            let submitted = std::mem::take(&mut self.submitted);
+            if intake.len() > 0 {
+                self.step(Event::Submit(intake.take_submissions()))?;
+            } else if self.sleep().is_zero() {
+                // Groups without room, however many come, must not keep it from making room.
+                self.step(Event::Tick)?;
+            }
+            let submitted = mem::take(&mut self.submitted);
             self.commit()?;
-            for (reply, submitted) in replies.into_iter().zip(submitted) {
-                // Who asked may have gone away.
-                let _ = reply.send(answer(submitted));
-            }
+            intake.answer(submitted);
             if stopping {
                 return Ok(());
             }
@@ -281,37 +295,38 @@ impl Round {
         })
     }
 
-    /// Looks an order's idempotency key up. An order whose key is just being used by another waits for
-    /// that one to be committed: it is handed back.
-    fn admit(
-        &self,
-        submission: Submission,
-        reply: Reply,
-        orders: &mut Orders,
-    ) -> anyhow::Result<Option<(Submission, Reply)>> {
-        if let Some(answered) = submission.answered {
-            if orders.keys.contains(&answered.key) {
-                return Ok(Some((submission, reply)));
-            }
-            let known = self.store.reader().answer(&answered.key)?;
-            let now = self.clocks.now().wall;
-            if let Some(known) =
-                known.filter(|known| now < known.at.plus_millis(ANSWERS_KEPT_MILLIS))
-            {
-                let same = known.body == answered.body;
-                let first = known.orders.first().map(|id| Accepted { id: *id });
-                let _ = reply.send(if same {
-                    first.ok_or(SubmitError::KeyReused)
-                } else {
-                    Err(SubmitError::KeyReused)
-                });
-                return Ok(None);
-            }
-            orders.keys.insert(answered.key);
+    /// Adds a group to the round, once its idempotency keys are looked up; where the pool has no room
+    /// for all of it, it goes back to who placed it. One whose key is just being used by another waits
+    /// for that one to be committed: it is put off.
+    fn admit(&self, mut group: Group, intake: &mut Intake) -> anyhow::Result<Option<Group>> {
+        if intake.uses_a_key_of(&group) {
+            return Ok(Some(group));
         }
-        orders.submissions.push(submission);
-        orders.replies.push(reply);
+        for (submission, answer) in group.submissions.iter().zip(&mut group.answers) {
+            if let (None, Some(idempotency)) = (&answer, submission.idempotency) {
+                *answer = self.answer_before(&idempotency)?;
+            }
+        }
+        if self.replica.has_room_for(intake.len() + group.unanswered()) {
+            intake.add(group);
+        } else {
+            group.give_back();
+        }
         Ok(None)
+    }
+
+    /// What was answered to an earlier request with the same idempotency key.
+    fn answer_before(&self, idempotency: &Idempotency) -> anyhow::Result<Option<Answer>> {
+        let known = self.store.reader().answer(&idempotency.key)?;
+        let now = self.clocks.now().wall;
+        let known = known.filter(|known| now < known.at.plus_millis(ANSWERS_KEPT_MILLIS));
+        Ok(known.map(|known| {
+            let same = known.body == idempotency.body;
+            let first = known.orders.first().filter(|_| same);
+            first
+                .map(|id| Accepted { id: *id })
+                .ok_or(SubmitError::KeyReused)
+        }))
     }
 
     fn step(&mut self, event: Event) -> anyhow::Result<()> {
@@ -366,7 +381,7 @@ impl Round {
     }
 
     fn send(&mut self) -> anyhow::Result<()> {
-        for sealed in std::mem::take(&mut self.sealed) {
+        for sealed in mem::take(&mut self.sealed) {
             match sealed.unseal(self.receipt.as_ref()) {
                 Ok(messages) => {
                     for outgoing in messages {
@@ -388,7 +403,7 @@ impl Round {
 
     fn index(&mut self) -> anyhow::Result<Option<Height>> {
         let mut indexed = None;
-        for run in std::mem::take(&mut self.finalized) {
+        for run in mem::take(&mut self.finalized) {
             self.store.finalize(&run.blocks, run.certificate.as_ref())?;
             indexed = run
                 .blocks
@@ -400,7 +415,7 @@ impl Round {
     }
 
     fn publish(&mut self) {
-        for notice in std::mem::take(&mut self.notices) {
+        for notice in mem::take(&mut self.notices) {
             for happening in self.view.note(notice) {
                 (self.on_happening)(&happening);
             }
@@ -413,20 +428,37 @@ impl Round {
     }
 }
 
-/// The orders of one round and who waits for them.
-#[derive(Default)]
-struct Orders {
-    submissions: Vec<Submission>,
-    replies: Vec<Reply>,
-    keys: BTreeSet<Digest>,
-}
+#[cfg(test)]
+mod tests {
+    use futures::future::FutureExt as _;
 
-fn answer(submitted: Submitted) -> Result<Accepted, SubmitError> {
-    submitted
-        .map(|id: OrderId| Accepted { id })
-        .map_err(|refusal| match refusal {
-            Refusal::PoolFull(_) => SubmitError::PoolFull,
-            Refusal::Duplicate(id) => SubmitError::Duplicate { id },
-            other => SubmitError::Invalid(other.to_string()),
-        })
+    use super::*;
+    use crate::shop::orders::tests::submission;
+
+    fn orders(count: usize) -> Vec<Submission> {
+        vec![submission(0); count]
+    }
+
+    #[test]
+    fn orders_that_wait_are_bounded_whatever_their_groups() {
+        let (commands, inputs) = channel();
+        let submit = |count| commands.submit(orders(count), vec![None; count]);
+        let mut waiting: Vec<_> = (0..MAX_WAITING_ORDERS / 1_000)
+            .map(|_| submit(1_000).boxed())
+            .collect();
+        for group in &mut waiting {
+            assert!(group.now_or_never().is_none(), "it waits for its answers");
+        }
+        let back = submit(2).now_or_never().unwrap().unwrap_err();
+        assert_eq!(back, NoRoom::InQueue(orders(2)));
+        // Those of a group that has its answers wait no more.
+        let Ok(Input::Submit(first)) = inputs.0.try_recv() else {
+            panic!("a group waits")
+        };
+        first.give_back();
+        assert!(submit(2).now_or_never().is_none());
+        drop(inputs);
+        let stopping = submit(2).now_or_never().unwrap().unwrap();
+        assert_eq!(stopping, vec![Err(SubmitError::Stopping); 2]);
+    }
 }

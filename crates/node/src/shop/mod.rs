@@ -10,8 +10,10 @@
 //! what peers send, so that the driver never waits for signatures in bulk.
 
 mod backend;
+mod drain;
 mod driver;
 mod inbox;
+mod orders;
 mod view;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread::JoinHandle};

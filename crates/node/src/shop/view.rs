@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    time::Instant,
 };
 
 use api::{
@@ -20,6 +21,8 @@ use types::{
     BatchId, BlockHash, Entry, Genesis, Header, Height, IdentityPublicKey, Member, MemberSet,
     Micros, OrderId, PersonalPart, VerifiedBatch,
 };
+
+use super::drain::Drain;
 
 /// Of how many final blocks the time to final is remembered.
 const REMEMBERED_TIMES: usize = 1_024;
@@ -91,6 +94,7 @@ struct State {
     peer_heights: BTreeMap<IdentityPublicKey, Height>,
     wins: BTreeMap<types::MemberIndex, u64>,
     times: BTreeMap<Height, Micros>,
+    drain: Drain,
 }
 
 struct Pooled {
@@ -270,7 +274,10 @@ impl View {
                 time_to_final,
             } => {
                 let (height, winner) = (header.height, self.winner(&header).name);
-                self.state().finalize(&header, &batches, time_to_final);
+                let mut state = self.state();
+                state.finalize(&header, &batches, time_to_final);
+                state.drain.note(orders.len(), Instant::now());
+                drop(state);
                 let info = self.info(block, header, orders.len(), time_to_final, true);
                 self.feed
                     .publish(EventData::BlockFinal { block: info.into() });
@@ -387,6 +394,12 @@ impl View {
             .take(limit)
             .collect();
         (counts, orders)
+    }
+
+    /// After how many seconds there is likely to be room in a full pool.
+    pub(super) fn retry_after_seconds(&self) -> u32 {
+        let state = self.state();
+        state.drain.seconds_for(state.orders.len(), Instant::now())
     }
 
     /// Certified blocks that are not final yet, newest first.

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod beyond_this_machine;
+mod bulk;
 mod commands;
 mod dev;
 mod durability;

@@ -27,6 +27,8 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause: a node that is back is noticed within it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause that a node may ask for: one whose pool is full asks for a minute at most.
+const LONGEST_ASKED: Duration = Duration::from_secs(60);
 /// How often an order is asked about until it is final: a wait of the lottery is rarely shorter.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
@@ -177,7 +179,7 @@ impl<'a> Sender<'a> {
                 ClientError::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
                 _ => Duration::ZERO,
             };
-            ensure!(stop.sleep(pause.max(asked).min(LONGEST_PAUSE)), "stopped");
+            ensure!(stop.sleep(pause.max(asked.min(LONGEST_ASKED))), "stopped");
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

@@ -32,7 +32,7 @@ struct Book {
     posts: u64,
     /// Takes every such order without answering: the connection just ends.
     drop_every: Option<u64>,
-    /// Says 503 to every such post.
+    /// Says 429 to every such post.
     busy_every: Option<u64>,
     /// Takes no more posts than this.
     most_posts: Option<u64>,
@@ -130,7 +130,7 @@ impl Book {
         let (silent, busy) = (every(self.drop_every), every(self.busy_every));
         if busy || self.most_posts.is_some_and(|most| self.posts > most) {
             return Some((
-                503,
+                429,
                 serde_json::json!({"title": "The pool is full", "detail": "try again"}),
             ));
         }
@@ -307,7 +307,7 @@ fn an_interrupted_import_goes_on_where_it_was() {
         "{error}"
     );
     assert!(
-        error.contains("answers 503: The pool is full: try again"),
+        error.contains("answers 429: The pool is full: try again"),
         "{error}"
     );
 

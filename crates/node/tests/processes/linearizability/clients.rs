@@ -179,7 +179,7 @@ fn judge(
     let said = || format!("{}: {body}", answer.status);
     match read(answer.status, &body) {
         Some(answer) => answer,
-        None if answer.status == 503 => Answer::Unknown(said()),
+        None if matches!(answer.status, 429 | 503) => Answer::Unknown(said()),
         None => Answer::Wrong(said()),
     }
 }

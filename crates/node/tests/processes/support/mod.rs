@@ -13,7 +13,7 @@ use std::{
 };
 
 pub(crate) use links::{Condition, Links};
-pub(crate) use network::{Dev, Founding, Node, fail, succeed, text};
+pub(crate) use network::{Dev, Founding, Node, WAIT, fail, succeed, text};
 pub(crate) use process::{Process, dexter};
 pub(crate) use rest::{Answer, Rest, order, read_chunk, read_head};
 
