@@ -87,7 +87,9 @@ pub enum Kind {
     Replayer,
     /// Tells a part of the others what is for all of them.
     SelectiveSender,
-    /// Two hosts with one member's keys.
+    /// Two hosts with one member's keys, one for the members before it and one for those after it.
+    SplitBrain,
+    /// Two hosts with one member's keys; who talks with which of them changes.
     Twins,
     /// Votes for every block it hears of, at once, to certify and to finalize.
     VoteForEverything,
@@ -98,7 +100,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All that random plans choose from. A split brain is the case of twins that never change sides.
     pub const ALL: [Self; 16] = [
         Self::CertificateForger,
         Self::EarlyProposer,
@@ -167,6 +169,7 @@ impl Kind {
                 puppet,
                 selective_sender::SelectiveSender::new(member, now),
             )),
+            Self::SplitBrain => metered(twins::Twins::split(puppet, member, now)),
             Self::Twins => metered(twins::Twins::new(puppet, member, now)),
             Self::VoteForEverything => metered(Twisted::new(
                 puppet,
@@ -197,6 +200,7 @@ impl fmt::Display for Kind {
             Self::LateEquivocator => "late equivocator",
             Self::Replayer => "replayer",
             Self::SelectiveSender => "selective sender",
+            Self::SplitBrain => "split brain",
             Self::Twins => "twins",
             Self::VoteForEverything => "vote for everything",
             Self::VoteWithholder => "vote withholder",

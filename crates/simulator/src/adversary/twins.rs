@@ -15,14 +15,14 @@ const BETWEEN_WALL_CLOCKS_MILLIS: i64 = 3;
 const SECOND_TWINS_ORDERS: u64 = 500_000;
 
 /// Both are production replicas with a disk each. Each talks with its own part of the others, and some
-/// talk with both; who does changes now and then. Neither knows what the other said, so together they
-/// propose and vote twice: as in "Twins: BFT Systems Made Robust" (Bano et al., OPODIS 2021). Twins are
-/// one liar, whose two signed headers disqualify it and whose votes cannot make two quorums
-/// (`docs/protocol.md` §2, §5).
+/// may talk with both. Neither knows what the other said, so together they propose and vote twice: as in
+/// "Twins: BFT Systems Made Robust" (Bano et al., OPODIS 2021). Twins are one liar, whose two signed
+/// headers disqualify it and whose votes cannot make two quorums (`docs/protocol.md` §2, §5).
 pub(super) struct Twins {
     member: Member,
     random: Random,
-    timer: Timer,
+    /// When who talks with which twin is chosen anew; `None` where it never is.
+    timer: Option<Timer>,
     twins: [Twin; 2],
     connected: BTreeSet<IdentityPublicKey>,
 }
@@ -53,25 +53,43 @@ impl Twin {
 }
 
 impl Twins {
+    /// Who talks with which twin, or both, changes now and then.
     pub(super) fn new(first: Puppet, member: Member, now: Now) -> Self {
-        let mut second = Puppet::new(member.clone(), now).with_orders_from(SECOND_TWINS_ORDERS);
-        second.wall_ahead_millis = BETWEEN_WALL_CLOCKS_MILLIS;
-        let twin = |puppet| Twin {
-            puppet,
-            part: BTreeSet::new(),
-        };
         let every = member.interval().times(2);
-        let mut twins = Self {
-            random: member.random(Chance::Lie),
-            timer: Timer::new(&member, Chance::Timer, every, now),
-            member,
-            twins: [twin(first), twin(second)],
-            connected: BTreeSet::new(),
-        };
+        let timer = Timer::new(&member, Chance::Timer, every, now);
+        let mut twins = Self::with_parts(first, member, now, Default::default());
+        twins.timer = Some(timer);
         for peer in twins.member.others() {
             twins.choose(peer);
         }
         twins
+    }
+
+    /// One twin talks with the members before it and the other with those after it, for good.
+    pub(super) fn split(first: Puppet, member: Member, now: Now) -> Self {
+        let others = member.others();
+        let (before, after) = others.split_at(member.host);
+        let parts = [before, after].map(|part| part.iter().copied().collect());
+        Self::with_parts(first, member, now, parts)
+    }
+
+    fn with_parts(
+        first: Puppet,
+        member: Member,
+        now: Now,
+        parts: [BTreeSet<IdentityPublicKey>; 2],
+    ) -> Self {
+        let mut second = Puppet::new(member.clone(), now).with_orders_from(SECOND_TWINS_ORDERS);
+        second.wall_ahead_millis = BETWEEN_WALL_CLOCKS_MILLIS;
+        let [first_part, second_part] = parts;
+        let twin = |puppet, part| Twin { puppet, part };
+        Self {
+            random: member.random(Chance::Lie),
+            timer: None,
+            member,
+            twins: [twin(first, first_part), twin(second, second_part)],
+            connected: BTreeSet::new(),
+        }
     }
 
     /// Chooses with which twin, or both, a peer talks.
@@ -134,7 +152,7 @@ impl Adversary for Twins {
                 said.extend(twin.hear(&self.member, now, heard));
             }
         }
-        if self.timer.is_due(now) {
+        if self.timer.as_mut().is_some_and(|timer| timer.is_due(now)) {
             said.extend(self.choose_again(now));
         }
         said
@@ -142,6 +160,6 @@ impl Adversary for Twins {
 
     fn wake(&self) -> Option<Monotonic> {
         let puppets = self.twins.iter().filter_map(|twin| twin.puppet.wake());
-        puppets.chain([self.timer.due()]).min()
+        puppets.chain(self.timer.as_ref().map(Timer::due)).min()
     }
 }

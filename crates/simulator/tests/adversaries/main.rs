@@ -2,6 +2,7 @@
 //! and go on.
 
 mod story;
+mod too_many;
 
 use std::collections::{BTreeMap, BTreeSet};
 
