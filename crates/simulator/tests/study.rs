@@ -87,8 +87,7 @@ fn members_come_back_after_all_have_forgotten_what_is_long_final() {
         crashes: true,
         slow_disks: true,
         clocks: true,
-        dead: 0,
-        liars: vec![(Kind::EquivocatingProposer, 1)],
+        ..Faults::default()
     };
     let report = run(&settings(4, 1_200, faults));
     assert_eq!(report.ending, Ending::Complete);
@@ -103,10 +102,21 @@ fn members_come_back_after_all_have_forgotten_what_is_long_final() {
         report.mishaps
     );
     assert!(report.orders.turned_away > 0);
-    assert_eq!(
-        report.members[3].part,
-        Part::Liar(Kind::EquivocatingProposer)
-    );
+}
+
+#[test]
+fn a_liar_that_brings_up_what_is_long_final_is_told_so() {
+    let faults = Faults {
+        liars: vec![(Kind::Replayer, 1)],
+        ..Faults::default()
+    };
+    let report = run(&settings(4, 600, faults));
+    assert_eq!(report.ending, Ending::Complete);
+    assert_eq!(report.members[3].part, Part::Liar(Kind::Replayer));
+    // Were an old batch sealed again, the liar's own replica would see that the others are wrong, and
+    // propose no more.
+    let wins = wins(&report)[3];
+    assert!((110..190).contains(&wins), "{wins}");
 }
 
 #[test]

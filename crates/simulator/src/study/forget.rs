@@ -1,6 +1,6 @@
-//! Members of a long study forget what has long been final everywhere, so that memory does not grow
-//! with every height: the index drops its keys, the disk gives the bytes back. No member of a study
-//! ever asks for so old a block; one that did would stop, and the study would say so.
+//! Members of a long study without liars forget what has long been final everywhere, so that memory does
+//! not grow with every height: the index drops its keys, the disk gives the bytes back. No honest member
+//! of a study ever asks for so old a block; one that did would stop, and the study would say so.
 
 use store::{
     Index, IndexError, MemoryIndex,

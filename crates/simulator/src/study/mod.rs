@@ -2,8 +2,8 @@
 //! orders, and takes figures.
 //!
 //! It drives the same world with the same production replicas as every simulation; the checkers of
-//! agreement, of prefix consistency and of bounds watch it. Memory does not grow with its length,
-//! but for some dozen bytes a height and member.
+//! agreement, of prefix consistency and of bounds watch it. Where nobody lies, memory does not grow with
+//! its length, but for some dozen bytes a height and member.
 
 mod arrivals;
 mod collector;
@@ -60,7 +60,8 @@ pub fn run(settings: &Settings, watch: &mut dyn FnMut(Moment) -> ControlFlow<()>
         arrivals: Arrivals::new(settings),
         mishaps: Mishaps::new(settings),
         happened: Vec::new(),
-        forgotten: 0,
+        // A liar may bring up again what is long final.
+        forgotten: (settings.faults.liars() == 0).then_some(0),
         standstill: STANDSTILL_RESENDS
             * MOST_RESEND
             * settings.timing.resend_interval(settings.members).0,
@@ -79,8 +80,8 @@ struct Study {
     arrivals: Arrivals,
     mishaps: Mishaps,
     happened: Vec<Mishap>,
-    /// Up to which height members have forgotten.
-    forgotten: u64,
+    /// Up to which height members have forgotten; `None` where they never do.
+    forgotten: Option<u64>,
     /// After so long without a final height nothing is expected any more, in microseconds.
     standstill: u64,
 }
@@ -156,15 +157,18 @@ impl Study {
     }
 
     fn forget(&mut self) {
+        let Some(forgotten) = self.forgotten else {
+            return;
+        };
         let everywhere = self.collector().final_everywhere();
         let height = everywhere.saturating_sub(forget::KEPT);
-        if height < self.forgotten + FORGET_EVERY {
+        if height < forgotten + FORGET_EVERY {
             return;
         }
         let Some(log_size) = self.collector().log_size(height) else {
             return;
         };
-        self.forgotten = height;
+        self.forgotten = Some(height);
         let now = self.world.time;
         self.collector().give_up(now);
         for host in &self.world.hosts {
