@@ -25,6 +25,7 @@ mod orders;
 mod process;
 mod random;
 mod run;
+mod seeds;
 mod trace;
 mod world;
 
