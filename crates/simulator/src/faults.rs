@@ -5,7 +5,8 @@ use crate::{
     host::Running,
     plan::{Fault, Role},
     process::Stop,
-    world::{Happening, World},
+    queue::Happening,
+    world::World,
 };
 
 impl World {

@@ -214,7 +214,7 @@ fn heartbeats(world: &mut World) -> Result<(), Violation> {
 }
 
 fn advance_to(world: &mut World, time: u64) -> Result<(), Violation> {
-    while world.next_time().is_some_and(|next| next <= time) {
+    while world.next_at().is_some_and(|next| next <= time) {
         step(world)?;
     }
     world.time = time;

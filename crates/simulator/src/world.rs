@@ -2,8 +2,7 @@
 //! machine concerned do what follows from it, and shows the checkers what was seen.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeSet, BinaryHeap, binary_heap::PeekMut},
+    collections::BTreeSet,
     sync::{Arc, mpsc::Sender},
 };
 
@@ -11,95 +10,20 @@ use replica::{Event, Outgoing, Submission, To, check};
 use types::{IdentityPublicKey, Message, Monotonic};
 
 use crate::{
-    adversary::{Adversary, Heard, Member},
+    adversary::{Adversary, Heard},
     checkers::{Checkers, Facts, Progress, Violation},
     host::{Host, Running},
     links::Links,
     network::Network,
     observation::{Observation, Overheard, What},
     orders,
-    plan::{Plan, Role},
+    plan::Plan,
     process::{Effects, Input, Next, Process, Stop},
+    queue::{Happening, Queue},
     random::{Random, Stream},
     study::Collector,
     trace::Trace,
 };
-
-/// Something that is going to happen.
-#[derive(Debug)]
-pub(crate) enum Happening {
-    Start {
-        host: usize,
-    },
-    Wake {
-        host: usize,
-        number: u64,
-    },
-    Synced {
-        host: usize,
-        life: u64,
-    },
-    Arrival {
-        from: usize,
-        to: usize,
-        life: u64,
-        message: Arc<Message>,
-    },
-    /// A connection is made or lost.
-    Peer {
-        host: usize,
-        life: u64,
-        peer: usize,
-        connected: bool,
-    },
-    Fault {
-        number: usize,
-    },
-    Mend {
-        number: usize,
-    },
-    Placement {
-        number: usize,
-    },
-    Heal,
-}
-
-impl Happening {
-    /// The machine that does nothing while it is frozen.
-    const fn host(&self) -> Option<usize> {
-        match self {
-            Self::Start { host }
-            | Self::Wake { host, .. }
-            | Self::Synced { host, .. }
-            | Self::Arrival { to: host, .. }
-            | Self::Peer { host, .. } => Some(*host),
-            Self::Fault { .. } | Self::Mend { .. } | Self::Placement { .. } | Self::Heal => None,
-        }
-    }
-}
-
-struct Scheduled {
-    time: u64,
-    number: u64,
-    happening: Happening,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        (self.time, self.number) == (other.time, other.number)
-    }
-}
-impl Eq for Scheduled {}
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.time, self.number).cmp(&(other.time, other.number))
-    }
-}
 
 /// The world of one seed.
 pub(crate) struct World {
@@ -112,8 +36,7 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) disk_random: Random,
     link_random: Random,
-    queue: BinaryHeap<Reverse<Scheduled>>,
-    scheduled: u64,
+    queue: Queue,
     checkers: Checkers,
     pub(crate) progress: Progress,
     pub(crate) trace: Trace,
@@ -143,8 +66,7 @@ impl World {
             random: Random::new(seed, Stream::World),
             disk_random: Random::new(seed, Stream::Disks),
             link_random,
-            queue: BinaryHeap::new(),
-            scheduled: 0,
+            queue: Queue::default(),
             checkers: Checkers::new(Facts::new(&plan, &network), &plan),
             progress: Progress::default(),
             trace: Trace::new(seed),
@@ -187,16 +109,11 @@ impl World {
 
     /// When the next thing happens.
     pub(crate) fn next_at(&self) -> Option<u64> {
-        self.queue.peek().map(|next| next.0.time)
+        self.queue.next_at()
     }
 
     pub(crate) fn schedule(&mut self, time: u64, happening: Happening) {
-        self.scheduled += 1;
-        self.queue.push(Reverse(Scheduled {
-            time: time.max(self.time),
-            number: self.scheduled,
-            happening,
-        }));
+        self.queue.put(time.max(self.time), happening);
     }
 
     /// By how many heights the final head of the most advanced honest member lags behind.
@@ -216,11 +133,6 @@ impl World {
         self.queue.len()
     }
 
-    /// When the next thing happens.
-    pub(crate) fn next_time(&self) -> Option<u64> {
-        self.queue.peek().map(|Reverse(next)| next.time)
-    }
-
     /// True when every member runs, sleeps and has the same final head.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut heads = BTreeSet::new();
@@ -234,12 +146,9 @@ impl World {
 
     /// Lets the next thing happen; false when nothing ever will.
     pub(crate) fn advance(&mut self) -> Result<bool, Violation> {
-        let Some(next) = self.queue.peek_mut() else {
+        let Some((time, happening)) = self.queue.take() else {
             return Ok(false);
         };
-        let Scheduled {
-            time, happening, ..
-        } = PeekMut::pop(next).0;
         self.time = time;
         if let Some(host) = happening.host()
             && self.hosts[host].frozen_until > time
@@ -293,95 +202,6 @@ impl World {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Starts a machine's process, if it does not run.
-    fn start(&mut self, host: usize) -> Result<(), Violation> {
-        if self.hosts[host].is_running() {
-            return Ok(());
-        }
-        let shown = self.random.below(1 << 40);
-        let time = self.time;
-        let place = &mut self.hosts[host];
-        place.clock.boot(time, shown);
-        place.life += 1;
-        let now = place.clock.read(time);
-        self.trace.number(host as u64);
-        if let Role::Adversary(kind) = place.plan.role {
-            let (network, seed) = (self.network.clone(), self.plan.seed);
-            let member = Member {
-                network,
-                host,
-                seed,
-            };
-            let mut adversary = kind.start(member, now);
-            let said = adversary.hear(now, Heard::Start);
-            place.running = Running::Adversary(adversary);
-            self.connect(host);
-            self.said(host, said);
-            return Ok(());
-        }
-        let mut effects = Effects::default();
-        let started = Process::start(
-            host,
-            self.network.clone(),
-            &place.disk,
-            &place.index,
-            self.plan.segment_bytes,
-            now,
-            &mut effects,
-        );
-        match started {
-            Ok((process, next)) => {
-                if place.rotten {
-                    return Err(Violation {
-                        checker: "disk",
-                        what: format!("member {host} did not notice that its disk had rotted"),
-                    });
-                }
-                place.running = Running::Process(Box::new(process));
-                self.connect(host);
-                self.after(host, Ok(next), effects)
-            }
-            Err(stop) => self.after(host, Err(stop), effects),
-        }
-    }
-
-    /// Makes the connections between a machine and all others that run.
-    fn connect(&mut self, host: usize) {
-        for peer in 0..self.hosts.len() {
-            if peer != host && self.hosts[peer].is_running() {
-                self.schedule_peer(host, peer, true, 0);
-                self.schedule_peer(peer, host, true, 0);
-            }
-        }
-    }
-
-    pub(crate) fn schedule_peer(&mut self, host: usize, peer: usize, connected: bool, delay: u64) {
-        let life = self.hosts[host].life;
-        let happening = Happening::Peer {
-            host,
-            life,
-            peer,
-            connected,
-        };
-        self.schedule(self.time + delay, happening);
-    }
-
-    /// Ends a machine's process and starts it again after a while.
-    pub(crate) fn end(&mut self, host: usize, power: bool, down: u64) {
-        if !self.hosts[host].is_running() {
-            return;
-        }
-        self.hosts[host].end(power, &mut self.disk_random);
-        self.crashes += 1;
-        self.trace.number(host as u64);
-        for peer in 0..self.hosts.len() {
-            if peer != host && self.hosts[peer].is_running() {
-                self.schedule_peer(peer, host, false, 0);
-            }
-        }
-        self.schedule(self.time + down, Happening::Start { host });
     }
 
     fn tell_of_peer(&mut self, host: usize, peer: usize, connected: bool) -> Result<(), Violation> {
@@ -487,7 +307,7 @@ impl World {
     }
 
     /// What follows from what a process did.
-    fn after(
+    pub(crate) fn after(
         &mut self,
         host: usize,
         next: Result<Next, Stop>,
@@ -537,7 +357,7 @@ impl World {
     }
 
     /// What an adversary says goes out at once.
-    fn said(&mut self, host: usize, said: Vec<Outgoing>) {
+    pub(crate) fn said(&mut self, host: usize, said: Vec<Outgoing>) {
         for outgoing in &said {
             self.overheard(|| What::Said {
                 host,

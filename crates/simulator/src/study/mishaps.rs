@@ -2,12 +2,13 @@
 
 use crate::{
     plan::Fault,
+    queue::Happening,
     random::{Random, Stream},
     study::{
         report::{Mishap, MishapKind},
         settings::{Part, Settings},
     },
-    world::{Happening, World},
+    world::World,
 };
 
 /// The network falls apart after about so many heights of working.
