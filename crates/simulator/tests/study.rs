@@ -5,7 +5,10 @@ use std::ops::ControlFlow;
 use simulator::{
     Distance,
     adversary::Kind,
-    study::{self, Ending, Faults, MishapKind, Part, Rate, Report, Settings},
+    study::{
+        self, Ending, Faults, MishapKind, Part, Rate, Report, Settings,
+        advantage::{Advantage, Yardstick},
+    },
 };
 use types::{FaultModel, Preset};
 
@@ -173,4 +176,18 @@ fn few_orders_leave_the_network_asleep_and_not_at_a_standstill() {
     let report = run(&settings);
     assert_eq!(report.ending, Ending::Complete);
     assert!(report.simulated > 500_000_000);
+}
+
+/// What `cargo xtask advantage` prints, with fewer blocks.
+#[test]
+fn no_kind_of_liar_gains_anything() {
+    let network = Yardstick::new(settings(4, 50, Faults::default())).unwrap();
+    for kind in Kind::ALL {
+        let Advantage {
+            wins,
+            time_to_final,
+        } = network.measure(kind).unwrap();
+        assert!(wins.least <= 1.0, "{kind}: {wins:?}");
+        assert!(time_to_final.mean < 1.5, "{kind}: {time_to_final:?}");
+    }
 }

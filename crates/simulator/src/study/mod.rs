@@ -5,6 +5,8 @@
 //! agreement, of prefix consistency and of bounds watch it. Where nobody lies, memory does not grow with
 //! its length, but for some dozen bytes a height and member.
 
+pub mod advantage;
+
 mod arrivals;
 mod collector;
 mod draws;
