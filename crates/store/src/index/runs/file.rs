@@ -266,7 +266,9 @@ impl File {
         let mut bytes = vec![0; pages.len() * PAGE_BYTES];
         let first = table.first_page + pages.start as u64;
         read_exact_at(&self.file, first * PAGE_BYTES as u64, &mut bytes)?;
-        let left = usize::try_from(table.pairs).unwrap_or(usize::MAX) - pages.start * PAIRS_A_PAGE;
+        let left = usize::try_from(table.pairs)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(pages.start * PAIRS_A_PAGE);
         let mut pairs = Vec::with_capacity(left.min(pages.len() * PAIRS_A_PAGE));
         for page in bytes.chunks_exact(PAGE_BYTES) {
             let (content, checksum) = page.split_at(PAGE_BYTES - 4);

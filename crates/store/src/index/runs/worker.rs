@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock,
@@ -178,7 +179,9 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
 
 fn work(shared: &Shared, jobs: &Receiver<Vec<Arc<Run>>>, on_flushed: &OnFlushed) {
     for job in jobs {
-        let done = perform(shared, &job, on_flushed);
+        // Nobody may wait for ever for a thread that has ended.
+        let done = catch_unwind(AssertUnwindSafe(|| perform(shared, &job, on_flushed)));
+        let done = done.unwrap_or_else(|_| Err(io::Error::other("the merge failed")));
         let mut state = shared.state();
         state.is_busy = false;
         state.failure = done.err().map(|error| {
