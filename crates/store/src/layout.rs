@@ -11,6 +11,8 @@ use crate::{
     index::{Change, Index, IndexError, Space},
 };
 
+/// Rises when what the index holds changes: an index of another one is built again.
+const LAYOUT_VERSION: u16 = 2;
 const FORMAT_KEY: &[u8] = b"format";
 const HEAD_KEY: &[u8] = b"head";
 /// How many Merkle nodes one value holds: 4 KiB, one block of the index, so that reading a node of
@@ -36,7 +38,7 @@ pub(crate) struct Head {
 /// # Errors
 /// [`StoreError::ForeignIndex`] when for another.
 pub(crate) fn check_format(index: &dyn Index, chain: &ChainId) -> Result<(), StoreError> {
-    let ours = encode(&(FORMAT_VERSION, chain));
+    let ours = encode(&(FORMAT_VERSION, LAYOUT_VERSION, chain));
     match index.get(Space::Meta, FORMAT_KEY)? {
         Some(theirs) if theirs == ours => Ok(()),
         Some(_) => Err(StoreError::ForeignIndex),

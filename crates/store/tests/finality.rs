@@ -501,28 +501,28 @@ fn both_indexes_agree() {
         Arc::new(MemoryIndex::new()),
         Arc::new(FjallIndex::open(folder.path()).unwrap()),
     ];
-    let put = |key: &[u8], value: &[u8]| Change::put(Space::Orders, key, value);
+    let put = |key: &[u8], value: &[u8]| Change::put(Space::Hashes, key, value);
     for index in indexes {
         index
             .write(vec![put(b"b", b"1"), put(b"d", b"2"), put(b"f", b"3")])
             .unwrap();
         index
-            .write(vec![Change::remove(Space::Orders, *b"d"), put(b"b", b"4")])
+            .write(vec![Change::remove(Space::Hashes, *b"d"), put(b"b", b"4")])
             .unwrap();
-        assert_eq!(index.get(Space::Orders, b"b").unwrap(), Some(b"4".to_vec()));
-        assert_eq!(index.get(Space::Orders, b"d").unwrap(), None);
+        assert_eq!(index.get(Space::Hashes, b"b").unwrap(), Some(b"4".to_vec()));
+        assert_eq!(index.get(Space::Hashes, b"d").unwrap(), None);
         assert_eq!(index.get(Space::Nodes, b"b").unwrap(), None);
         let pair = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
         assert_eq!(
-            index.last_at_or_below(Space::Orders, b"e").unwrap(),
+            index.last_at_or_below(Space::Hashes, b"e").unwrap(),
             Some(pair(b"b", b"4"))
         );
         assert_eq!(
-            index.last_at_or_below(Space::Orders, b"f").unwrap(),
+            index.last_at_or_below(Space::Hashes, b"f").unwrap(),
             Some(pair(b"f", b"3"))
         );
-        assert_eq!(index.last_at_or_below(Space::Orders, b"a").unwrap(), None);
-        let range = |from, to, limit| index.range(Space::Orders, from, to, limit).unwrap();
+        assert_eq!(index.last_at_or_below(Space::Hashes, b"a").unwrap(), None);
+        let range = |from, to, limit| index.range(Space::Hashes, from, to, limit).unwrap();
         assert_eq!(range(b"a", b"f", 9), [pair(b"b", b"4"), pair(b"f", b"3")]);
         assert_eq!(range(b"a", b"f", 1), [pair(b"b", b"4")]);
         assert_eq!(range(b"f", b"a", 9), []);

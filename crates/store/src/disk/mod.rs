@@ -8,7 +8,7 @@ use std::io;
 
 pub use failing::FailingDisk;
 pub use files::FileDisk;
-pub(crate) use files::file_name;
+pub(crate) use files::{file_name, read_exact_at, sync_folder};
 pub use memory::MemoryDisk;
 
 /// Numbered segments of bytes. One thread appends; any thread reads what was appended.

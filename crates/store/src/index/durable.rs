@@ -1,10 +1,14 @@
-//! The index on disk, kept by fjall (a log-structured merge tree).
+//! The index on disk: sorted runs for what every order brings, and for all the rest fjall (a
+//! log-structured merge tree).
 
-use std::path::Path;
+use std::{io, ops::Range, path::Path};
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
 
-use super::{Change, Index, IndexError, Pair, Space};
+use super::{
+    Change, Index, IndexError, Pair, Space,
+    runs::{self, Runs, TABLES, Tables},
+};
 
 /// Cached blocks: a shop's machine may run four nodes, and the system caches the files as well.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -18,11 +22,20 @@ const WORKER_THREADS: usize = 2;
 /// Enough for every file of an index of a hundred million orders to be opened a few times a minute.
 const MOST_OPEN_FILES: usize = 128;
 
+/// Where pairs are kept, as they were written, until they are in the file of a run.
+const RECENT: &str = "recent";
+/// The folder of the runs in that of the index.
+const RUNS: &str = "runs";
+/// In [`Space::Meta`]: the place that follows on all whose pairs were written.
+const PAIRS_END: &[u8] = b"pairs";
+
 /// An index in a folder.
 pub struct FjallIndex {
     database: Database,
-    /// By the space's number.
-    spaces: Vec<Keyspace>,
+    /// By the space's number; none for the spaces that are tables of the runs.
+    spaces: Vec<Option<Keyspace>>,
+    recent: Keyspace,
+    runs: Runs,
 }
 
 impl From<fjall::Error> for IndexError {
@@ -30,6 +43,24 @@ impl From<fjall::Error> for IndexError {
         Self {
             reason: error.to_string(),
         }
+    }
+}
+
+impl From<io::Error> for IndexError {
+    fn from(error: io::Error) -> Self {
+        Self {
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// The table of the runs that a space is.
+const fn table_of(space: Space) -> Option<usize> {
+    match space {
+        Space::Orders => Some(0),
+        Space::Customers => Some(1),
+        Space::Receivers => Some(2),
+        _ => None,
     }
 }
 
@@ -45,16 +76,149 @@ impl FjallIndex {
             .max_cached_files(Some(MOST_OPEN_FILES))
             .worker_threads(WORKER_THREADS)
             .open()?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let mut spaces = Vec::with_capacity(Space::ALL.len());
         for space in Space::ALL {
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-            spaces.push(database.keyspace(space.name(), options)?);
+            spaces.push(match table_of(space) {
+                None => Some(database.keyspace(space.name(), options)?),
+                Some(_) => None,
+            });
         }
-        Ok(Self { database, spaces })
+        let recent = database.keyspace(RECENT, options)?;
+        let flushed = recent.clone();
+        let on_flushed =
+            Box::new(move |end| forget_recent(&flushed, end).map_err(io::Error::other));
+        let runs = Runs::open(&folder.join(RUNS), on_flushed)?;
+        let index = Self {
+            database,
+            spaces,
+            recent,
+            runs,
+        };
+        index.read_recent()?;
+        Ok(index)
     }
 
-    fn keyspace(&self, space: Space) -> &Keyspace {
-        &self.spaces[space as usize]
+    /// Reads back what is in no file of a run yet.
+    fn read_recent(&self) -> Result<(), IndexError> {
+        forget_recent(&self.recent, self.runs.end())?;
+        for guard in self.recent.iter() {
+            let (_, value) = pair(guard)?;
+            let (places, tables) = from_value(&value).ok_or_else(damaged)?;
+            self.runs.add(places, tables)?;
+        }
+        let written = self.get(Space::Meta, PAIRS_END)?;
+        let written = written.map(|value| number_at(&value, 0).ok_or_else(damaged));
+        if written
+            .transpose()?
+            .is_some_and(|end| self.runs.end() < end)
+        {
+            return Err(damaged());
+        }
+        Ok(())
+    }
+
+    fn keyspace(&self, space: Space) -> Result<&Keyspace, IndexError> {
+        self.spaces[space as usize]
+            .as_ref()
+            .ok_or_else(|| IndexError {
+                reason: format!("the space of {} is not asked for this", space.name()),
+            })
+    }
+
+    /// The pairs among changes, taken out of them, and the places that they are of.
+    fn take_pairs(changes: &mut Vec<Change>) -> Result<Option<(Range<u64>, Tables)>, IndexError> {
+        let mut tables = Tables::default();
+        let mut rest = Vec::new();
+        for change in changes.drain(..) {
+            match table_of(change.space) {
+                None => rest.push(change),
+                Some(table) => tables[table].push(pair_of(&change)?),
+            }
+        }
+        *changes = rest;
+        let (first, count) = (
+            tables[0].iter().map(|pair| pair.place).min(),
+            tables[0].len() as u64,
+        );
+        Ok(first.map(|first| (first..first + count, tables)))
+    }
+}
+
+/// Removes what is in files by now.
+fn forget_recent(recent: &Keyspace, end: u64) -> Result<(), fjall::Error> {
+    for guard in recent.range(..end.to_be_bytes()) {
+        let (key, value) = guard.into_inner()?;
+        // What reaches beyond the files is needed still.
+        if number_at(&value, 8).is_some_and(|last| last <= end) {
+            recent.remove(key)?;
+        }
+    }
+    Ok(())
+}
+
+/// A pair as it is put into the index: an order's id and its place, or a hashed text with the place.
+fn pair_of(change: &Change) -> Result<runs::Pair, IndexError> {
+    let value = change.value.as_deref().ok_or_else(damaged)?;
+    match change.space {
+        Space::Orders => Ok(runs::Pair {
+            key: key_at(&change.key).ok_or_else(damaged)?,
+            place: number_at(value, 0).ok_or_else(damaged)?,
+        }),
+        _ => text_pair(&change.key),
+    }
+}
+
+fn text_pair(key: &[u8]) -> Result<runs::Pair, IndexError> {
+    let pair = key_at(key).zip(number_at(key, 16));
+    let (key, place) = pair.ok_or_else(damaged)?;
+    Ok(runs::Pair { key, place })
+}
+
+/// The first 16 bytes: of a hash they are enough to tell it from all others.
+fn key_at(bytes: &[u8]) -> Option<u128> {
+    bytes.first_chunk().map(|key| u128::from_be_bytes(*key))
+}
+
+fn number_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let bytes = bytes.get(at..)?.first_chunk()?;
+    Some(u64::from_be_bytes(*bytes))
+}
+
+/// Pairs as they are kept until they are in a file: the places, and each table with its length before
+/// it.
+fn to_value(places: &Range<u64>, tables: &Tables) -> Vec<u8> {
+    let mut value = [places.start.to_be_bytes(), places.end.to_be_bytes()].concat();
+    for table in tables {
+        value.extend_from_slice(&(table.len() as u64).to_be_bytes());
+        for pair in table {
+            value.extend_from_slice(&pair.key.to_be_bytes());
+            value.extend_from_slice(&pair.place.to_be_bytes());
+        }
+    }
+    value
+}
+
+fn from_value(value: &[u8]) -> Option<(Range<u64>, Tables)> {
+    let places = number_at(value, 0)?..number_at(value, 8)?;
+    let mut rest = value.get(16..)?;
+    let mut tables = Tables::default();
+    for table in &mut tables {
+        let count = usize::try_from(number_at(rest, 0)?).ok()?;
+        let (pairs, after) = rest.get(8..)?.split_at_checked(count.checked_mul(24)?)?;
+        table.extend(
+            pairs
+                .chunks_exact(24)
+                .filter_map(|bytes| text_pair(bytes).ok()),
+        );
+        rest = after;
+    }
+    Some((places, tables))
+}
+
+fn damaged() -> IndexError {
+    IndexError {
+        reason: "where orders are is not known of all of them".to_owned(),
     }
 }
 
@@ -65,11 +229,16 @@ fn pair(guard: Guard) -> Result<Pair, IndexError> {
 
 impl Index for FjallIndex {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
-        Ok(self.keyspace(space).get(key)?.map(|value| value.to_vec()))
+        if let (Space::Orders, Some(key)) = (space, key_at(key)) {
+            let at = |place| runs::Pair { key, place };
+            let found = self.runs.range(0, at(0), at(u64::MAX), 1)?;
+            return Ok(found.first().map(|pair| pair.place.to_be_bytes().to_vec()));
+        }
+        Ok(self.keyspace(space)?.get(key)?.map(|value| value.to_vec()))
     }
 
     fn last_at_or_below(&self, space: Space, key: &[u8]) -> Result<Option<Pair>, IndexError> {
-        self.keyspace(space)
+        self.keyspace(space)?
             .range(..=key)
             .next_back()
             .map(pair)
@@ -86,21 +255,46 @@ impl Index for FjallIndex {
         if from > to {
             return Ok(Vec::new());
         }
-        self.keyspace(space)
+        if let Some(table @ 1..TABLES) = table_of(space) {
+            let found = self
+                .runs
+                .range(table, text_pair(from)?, text_pair(to)?, limit)?;
+            let key = |pair: runs::Pair| {
+                [&pair.key.to_be_bytes()[..], &pair.place.to_be_bytes()].concat()
+            };
+            return Ok(found
+                .into_iter()
+                .map(|pair| (key(pair), Vec::new()))
+                .collect());
+        }
+        self.keyspace(space)?
             .range(from..=to)
             .take(limit)
             .map(pair)
             .collect()
     }
 
-    fn write(&self, changes: Vec<Change>) -> Result<(), IndexError> {
+    fn write(&self, mut changes: Vec<Change>) -> Result<(), IndexError> {
+        let pairs = Self::take_pairs(&mut changes)?;
         let mut batch = self.database.batch();
         for Change { space, key, value } in changes {
             match value {
-                Some(value) => batch.insert(self.keyspace(space), key, value),
-                None => batch.remove(self.keyspace(space), key),
+                Some(value) => batch.insert(self.keyspace(space)?, key, value),
+                None => batch.remove(self.keyspace(space)?, key),
             }
         }
-        Ok(batch.commit()?)
+        if let Some((places, tables)) = &pairs
+            && places.end > self.runs.end()
+        {
+            let key = places.start.to_be_bytes();
+            batch.insert(&self.recent, key, to_value(places, tables));
+            let end = places.end.to_be_bytes();
+            batch.insert(self.keyspace(Space::Meta)?, PAIRS_END, end);
+        }
+        batch.commit()?;
+        if let Some((places, tables)) = pairs {
+            self.runs.add(places, tables)?;
+        }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod durable;
 mod memory;
+mod runs;
 
 pub use durable::FjallIndex;
 pub use memory::MemoryIndex;
@@ -114,7 +115,9 @@ impl Change {
     }
 }
 
-/// Sorted keys and values. One thread writes; any thread reads.
+/// Sorted keys and values. One thread writes; any thread reads. What every order brings ([`Space::Orders`],
+/// [`Space::Customers`], [`Space::Receivers`]) is only ever added, together for consecutive places of the
+/// order log; ids are looked up one by one there, and texts in ranges.
 pub trait Index: Send + Sync {
     /// The value of a key.
     ///

@@ -1,0 +1,308 @@
+//! A run in a file (`docs/storage-format.md`, "The runs"): pages of pairs, and a tail that tells where
+//! each begins. A page is read and checked as a whole.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, BufWriter, Write as _},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use super::{
+    filter::Filter,
+    merge::Merge,
+    path_of,
+    run::{ORDERS, Pair, Run, TABLES},
+};
+use crate::disk::{read_exact_at, sync_folder};
+
+/// What the system reads at once anyway.
+const PAGE_BYTES: usize = 4096;
+const PAIR_BYTES: usize = 24;
+/// The checksum takes the rest.
+const PAIRS_A_PAGE: usize = (PAGE_BYTES - 4) / PAIR_BYTES;
+/// A merge reads so many pages at a time.
+const PAGES_A_CHUNK: usize = 64;
+/// The tail's checksum and length.
+const END_BYTES: usize = 12;
+
+/// The end of a file: read when it is opened, and kept.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct Tail {
+    tables: [Table; TABLES],
+    filter: Vec<u64>,
+}
+
+/// The pages of one table.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct Table {
+    first_page: u64,
+    pairs: u64,
+    /// The first pair of each page.
+    fences: Vec<(u128, u64)>,
+}
+
+/// An open file.
+pub(super) struct File {
+    path: PathBuf,
+    file: fs::File,
+    tables: [Table; TABLES],
+    is_obsolete: AtomicBool,
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        if self.is_obsolete.load(Ordering::Relaxed) {
+            // One that stays is removed at the next start.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Opens the files in a folder that follow on one another from the first place on, and removes all
+/// others: what an interrupted merge left, what is damaged, and what stands after a gap.
+pub(super) fn open_all(folder: &Path) -> io::Result<Vec<Arc<Run>>> {
+    let mut files: Vec<(Range<u64>, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        match places_of(&path) {
+            Some(places) => files.push((places, path)),
+            None => fs::remove_file(path)?,
+        }
+    }
+    // Of those that begin at one place the longest first: it was merged from the others.
+    files.sort_by_key(|(places, _)| (places.start, u64::MAX - places.end));
+    let mut runs: Vec<Arc<Run>> = Vec::new();
+    for (places, path) in files {
+        let end = runs.last().map_or(0, |run| run.places().end);
+        let run = if places.start == end {
+            match open(&path, places) {
+                Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+                opened => opened.ok(),
+            }
+        } else {
+            None
+        };
+        match run {
+            Some(run) => runs.push(Arc::new(run)),
+            None => fs::remove_file(path)?,
+        }
+    }
+    Ok(runs)
+}
+
+fn places_of(path: &Path) -> Option<Range<u64>> {
+    let name = path.file_name()?.to_str()?;
+    let (start, end) = name.strip_suffix(".run")?.split_once('-')?;
+    let places = start.parse().ok()?..end.parse().ok()?;
+    (places.start < places.end).then_some(places)
+}
+
+fn open(path: &Path, places: Range<u64>) -> io::Result<Run> {
+    let file = fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    let end_at = length.checked_sub(END_BYTES as u64).ok_or_else(damaged)?;
+    let mut end = [0; END_BYTES];
+    read_exact_at(&file, end_at, &mut end)?;
+    let (checksum, tail_bytes) = (take_u32(&end, 0), take_u64(&end, 4));
+    let tail_at = end_at.checked_sub(tail_bytes).ok_or_else(damaged)?;
+    let mut bytes = vec![0; usize::try_from(tail_bytes).map_err(|_| damaged())?];
+    read_exact_at(&file, tail_at, &mut bytes)?;
+    if crc32fast::hash(&bytes) != checksum {
+        return Err(damaged());
+    }
+    let tail: Tail = borsh::from_slice(&bytes).map_err(|_| damaged())?;
+    let filter = Filter::from_words(tail.filter).ok_or_else(damaged)?;
+    let file = File {
+        path: path.to_path_buf(),
+        file,
+        tables: tail.tables,
+        is_obsolete: AtomicBool::new(false),
+    };
+    Ok(Run::in_file(places, filter, file))
+}
+
+/// Merges runs of consecutive places into one file.
+///
+/// # Errors
+/// When the disk fails; no file of that name is there then.
+pub(super) fn write(folder: &Path, runs: &[Arc<Run>]) -> io::Result<Run> {
+    let start = runs.first().map_or(0, |run| run.places().start);
+    let end = runs.last().map_or(0, |run| run.places().end);
+    let path = path_of(folder, &(start..end));
+    let unfinished = path.with_extension("unfinished");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&unfinished)?;
+    let mut writer = Writer {
+        out: BufWriter::with_capacity(PAGES_A_CHUNK * PAGE_BYTES, file),
+        pages: 0,
+        filter: Filter::for_keys(runs.iter().map(|run| run.count(ORDERS)).sum()),
+    };
+    let mut tables = Vec::with_capacity(TABLES);
+    for table in 0..TABLES {
+        tables.push(writer.table(table, Merge::new(runs, table)?)?);
+    }
+    let tables = <[Table; TABLES]>::try_from(tables).map_err(|_| damaged())?;
+    writer.finish(tables)?.sync_all()?;
+    fs::rename(&unfinished, &path)?;
+    sync_folder(folder)?;
+    open(&path, start..end)
+}
+
+struct Writer {
+    out: BufWriter<fs::File>,
+    pages: u64,
+    filter: Filter,
+}
+
+impl Writer {
+    fn table(&mut self, table: usize, mut pairs: Merge) -> io::Result<Table> {
+        let mut written = Table {
+            first_page: self.pages,
+            pairs: 0,
+            fences: Vec::new(),
+        };
+        let mut page = Vec::with_capacity(PAGE_BYTES);
+        while let Some(pair) = pairs.next()? {
+            if page.is_empty() {
+                written.fences.push((pair.key, pair.place));
+            }
+            if table == ORDERS {
+                self.filter.insert(pair.key);
+            }
+            page.extend_from_slice(&pair.key.to_be_bytes());
+            page.extend_from_slice(&pair.place.to_be_bytes());
+            written.pairs += 1;
+            if page.len() == PAIRS_A_PAGE * PAIR_BYTES {
+                self.page(&mut page)?;
+            }
+        }
+        if !page.is_empty() {
+            self.page(&mut page)?;
+        }
+        Ok(written)
+    }
+
+    fn page(&mut self, page: &mut Vec<u8>) -> io::Result<()> {
+        page.resize(PAGE_BYTES - 4, 0);
+        let checksum = crc32fast::hash(page);
+        page.extend_from_slice(&checksum.to_be_bytes());
+        self.out.write_all(page)?;
+        self.pages += 1;
+        page.clear();
+        Ok(())
+    }
+
+    fn finish(mut self, tables: [Table; TABLES]) -> io::Result<fs::File> {
+        let tail = Tail {
+            tables,
+            filter: self.filter.words().to_vec(),
+        };
+        let bytes = borsh::to_vec(&tail)?;
+        self.out.write_all(&bytes)?;
+        self.out.write_all(&crc32fast::hash(&bytes).to_be_bytes())?;
+        self.out.write_all(&(bytes.len() as u64).to_be_bytes())?;
+        self.out
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
+    }
+}
+
+impl File {
+    /// Its file goes with it.
+    pub(super) fn remove(&self) {
+        self.is_obsolete.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn count(&self, table: usize) -> usize {
+        usize::try_from(self.tables[table].pairs).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn range(
+        &self,
+        table: usize,
+        from: Pair,
+        to: Pair,
+        limit: usize,
+        found: &mut Vec<Pair>,
+    ) -> io::Result<()> {
+        let fences = &self.tables[table].fences;
+        let later = fences.partition_point(|fence| *fence <= (from.key, from.place));
+        let end = found.len() + limit;
+        for (page, fence) in fences.iter().enumerate().skip(later.saturating_sub(1)) {
+            if *fence > (to.key, to.place) {
+                break;
+            }
+            for pair in self.pages(table, page..page + 1)? {
+                if pair > to || found.len() == end {
+                    return Ok(());
+                }
+                if pair >= from {
+                    found.push(pair);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn chunk(&self, table: usize, chunk: usize) -> io::Result<Vec<Pair>> {
+        let first = chunk * PAGES_A_CHUNK;
+        let pages = self.tables[table].fences.len();
+        self.pages(table, first.min(pages)..(first + PAGES_A_CHUNK).min(pages))
+    }
+
+    /// The pairs of these pages of a table.
+    fn pages(&self, table: usize, pages: Range<usize>) -> io::Result<Vec<Pair>> {
+        let table = &self.tables[table];
+        let mut bytes = vec![0; pages.len() * PAGE_BYTES];
+        let first = table.first_page + pages.start as u64;
+        read_exact_at(&self.file, first * PAGE_BYTES as u64, &mut bytes)?;
+        let left = usize::try_from(table.pairs)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(pages.start * PAIRS_A_PAGE);
+        let mut pairs = Vec::with_capacity(left.min(pages.len() * PAIRS_A_PAGE));
+        for page in bytes.chunks_exact(PAGE_BYTES) {
+            let (content, checksum) = page.split_at(PAGE_BYTES - 4);
+            if crc32fast::hash(content) != take_u32(checksum, 0) {
+                return Err(damaged());
+            }
+            let room = (left - pairs.len()).min(PAIRS_A_PAGE);
+            pairs.extend(content.chunks_exact(PAIR_BYTES).take(room).map(pair_of));
+        }
+        Ok(pairs)
+    }
+}
+
+fn pair_of(bytes: &[u8]) -> Pair {
+    let mut key = [0; 16];
+    key.copy_from_slice(&bytes[..16]);
+    Pair {
+        key: u128::from_be_bytes(key),
+        place: take_u64(bytes, 16),
+    }
+}
+
+fn take_u32(bytes: &[u8], at: usize) -> u32 {
+    let mut number = [0; 4];
+    number.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_be_bytes(number)
+}
+
+fn take_u64(bytes: &[u8], at: usize) -> u64 {
+    let mut number = [0; 8];
+    number.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_be_bytes(number)
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a sorted run is damaged")
+}

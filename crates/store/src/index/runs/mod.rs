@@ -1,0 +1,114 @@
+//! Where the orders, customers and receivers of the final chain are: sorted runs of fixed-size pairs.
+//!
+//! Every final order brings up to three pairs of a hash and its place in the order log. A general
+//! sorted tree takes microseconds for each such random key; here the pairs of a block are sorted once,
+//! and runs of about equal length are merged, so that a pair is written a handful of times, always one
+//! after the other (the idea of a log-structured merge tree, P. O'Neil and others 1996). Each run
+//! holds the pairs of consecutive places, so the names of its files say what is there: no list of
+//! files has to be kept in step with them. Runs are never changed, only merged by a thread of their
+//! own.
+
+mod file;
+mod filter;
+mod merge;
+mod run;
+mod worker;
+
+use std::{
+    fs, io,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use run::Run;
+pub(super) use run::{Pair, TABLES, Tables};
+use worker::Worker;
+
+/// A run of so many orders goes to disk: 4 MiB or so, seconds of work of a busy network.
+const ORDERS_TO_FLUSH: u64 = 65_536;
+
+/// When the oldest of so many neighbours is no longer than the others together, they are merged.
+const NEIGHBOURS: usize = 4;
+
+/// All runs there are.
+pub(super) struct Runs {
+    worker: Worker,
+}
+
+/// Tells that all pairs below a place are safe in files.
+pub(super) type OnFlushed = Box<dyn Fn(u64) -> io::Result<()> + Send>;
+
+impl Runs {
+    /// The runs in a folder, made if it does not exist. Files that are damaged, left over or without
+    /// their predecessors are removed: what they held is to be added again.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(super) fn open(folder: &Path, on_flushed: OnFlushed) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let runs = file::open_all(folder)?;
+        let worker = Worker::start(folder.to_path_buf(), runs, on_flushed)?;
+        Ok(Self { worker })
+    }
+
+    /// The place that follows on all that are here.
+    pub(super) fn end(&self) -> u64 {
+        self.worker.list().last().map_or(0, |run| run.places().end)
+    }
+
+    /// Adds the pairs of consecutive places that follow on all others. Those that are here already,
+    /// because the files are ahead of what the caller remembers, are passed over.
+    ///
+    /// # Errors
+    /// When places are missing in between, or a file could not be written in the meantime; then no more
+    /// is taken.
+    pub(super) fn add(&self, places: Range<u64>, mut tables: Tables) -> io::Result<()> {
+        let end = self.end();
+        if places.end <= end {
+            return Ok(());
+        }
+        if places.start > end {
+            let reason = format!("places {end} to {} are missing", places.start);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        if places.start < end {
+            for table in &mut tables {
+                table.retain(|pair| pair.place >= end);
+            }
+        }
+        self.worker.add(Run::in_memory(end..places.end, tables))
+    }
+
+    /// The first `limit` pairs of a table from one to another, both included.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is damaged.
+    pub(super) fn range(
+        &self,
+        table: usize,
+        from: Pair,
+        to: Pair,
+        limit: usize,
+    ) -> io::Result<Vec<Pair>> {
+        let mut found = Vec::new();
+        for run in self.worker.list().iter() {
+            run.range(table, from, to, limit, &mut found)?;
+        }
+        found.sort_unstable();
+        found.truncate(limit);
+        Ok(found)
+    }
+}
+
+/// The runs from which place on are to be merged into one, if any are: see [`NEIGHBOURS`].
+fn to_merge(runs: &[Arc<Run>]) -> Option<usize> {
+    let start = runs.len().checked_sub(NEIGHBOURS)?;
+    let (oldest, others) = runs.get(start..)?.split_first()?;
+    let others: u64 = others.iter().map(|run| run.len()).sum();
+    (oldest.len() <= others).then_some(start)
+}
+
+fn path_of(folder: &Path, places: &Range<u64>) -> PathBuf {
+    folder.join(format!("{:016}-{:016}.run", places.start, places.end))
+}

@@ -1,0 +1,126 @@
+//! One run: the pairs of consecutive places of the order log, sorted, in memory or in a file.
+
+use std::{io, ops::Range};
+
+use super::{file::File, filter::Filter};
+
+/// How many kinds of pairs there are: orders, customers, receivers.
+pub(in super::super) const TABLES: usize = 3;
+
+/// The table of orders: the only one that a filter is kept for, since it alone is asked for keys that
+/// are mostly not there.
+pub(super) const ORDERS: usize = 0;
+
+/// A hash and a place in the order log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) struct Pair {
+    /// The first 16 bytes of the hash, as a number that sorts as they do.
+    pub(in super::super) key: u128,
+    /// The place.
+    pub(in super::super) place: u64,
+}
+
+/// The pairs of each kind.
+pub(in super::super) type Tables = [Vec<Pair>; TABLES];
+
+/// A run. Cheap to read from many threads; never changed.
+pub(super) struct Run {
+    places: Range<u64>,
+    filter: Filter,
+    pairs: Pairs,
+}
+
+enum Pairs {
+    Memory(Tables),
+    File(File),
+}
+
+impl Run {
+    /// Sorts the pairs of these places.
+    pub(super) fn in_memory(places: Range<u64>, mut tables: Tables) -> Self {
+        for table in &mut tables {
+            table.sort_unstable();
+        }
+        let mut filter = Filter::for_keys(tables[ORDERS].len());
+        for pair in &tables[ORDERS] {
+            filter.insert(pair.key);
+        }
+        Self {
+            places,
+            filter,
+            pairs: Pairs::Memory(tables),
+        }
+    }
+
+    /// What a file holds.
+    pub(super) fn in_file(places: Range<u64>, filter: Filter, file: File) -> Self {
+        Self {
+            places,
+            filter,
+            pairs: Pairs::File(file),
+        }
+    }
+
+    pub(super) const fn places(&self) -> &Range<u64> {
+        &self.places
+    }
+
+    /// How many places it covers.
+    pub(super) fn len(&self) -> u64 {
+        self.places.end - self.places.start
+    }
+
+    pub(super) const fn is_file(&self) -> bool {
+        matches!(self.pairs, Pairs::File(_))
+    }
+
+    /// How many pairs a table has.
+    pub(super) fn count(&self, table: usize) -> usize {
+        match &self.pairs {
+            Pairs::Memory(tables) => tables[table].len(),
+            Pairs::File(file) => file.count(table),
+        }
+    }
+
+    /// Adds the first `limit` pairs of a table from one to another, both included, to those found.
+    pub(super) fn range(
+        &self,
+        table: usize,
+        from: Pair,
+        to: Pair,
+        limit: usize,
+        found: &mut Vec<Pair>,
+    ) -> io::Result<()> {
+        if table == ORDERS && from.key == to.key && !self.filter.may_hold(from.key) {
+            return Ok(());
+        }
+        match &self.pairs {
+            Pairs::Memory(tables) => {
+                let pairs = &tables[table];
+                let start = pairs.partition_point(|pair| *pair < from);
+                let wanted = pairs[start..].iter().take_while(|pair| **pair <= to);
+                found.extend(wanted.take(limit));
+                Ok(())
+            }
+            Pairs::File(file) => file.range(table, from, to, limit, found),
+        }
+    }
+
+    /// All pairs of a table in their order, some thousand at a time.
+    pub(super) fn chunk(&self, table: usize, chunk: usize) -> io::Result<Vec<Pair>> {
+        match &self.pairs {
+            Pairs::Memory(tables) => Ok(match chunk {
+                0 => tables[table].clone(),
+                _ => Vec::new(),
+            }),
+            Pairs::File(file) => file.chunk(table, chunk),
+        }
+    }
+
+    /// Its file is not needed any more, and goes when the last reader has done with it.
+    pub(super) fn remove_file(&self) {
+        if let Pairs::File(file) = &self.pairs {
+            file.remove();
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Where orders, customers and receivers are, on disk as in memory: over many merges, restarts and damage.
+
+use std::{fs, ops::Range, path::Path};
+
+use sha2::{Digest as _, Sha256};
+use store::{
+    FjallIndex, Index, MemoryIndex,
+    index::{Change, Space},
+};
+
+/// More than four runs that go to files, so that files are merged as well.
+const ORDERS: u64 = 400_000;
+
+fn hash(what: &str, number: u64) -> [u8; 32] {
+    Sha256::digest(format!("{what} {number}")).into()
+}
+
+fn text_key(what: &str, number: u64, place: u64) -> Vec<u8> {
+    [&hash(what, number)[..16], &place.to_be_bytes()].concat()
+}
+
+fn order(place: u64) -> [u8; 32] {
+    hash("order", place)
+}
+
+/// One in a hundred comes from each customer, all go to three receivers, and of every fifth one the
+/// customer is not known.
+fn changes(places: Range<u64>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for place in places {
+        changes.push(Change::put(
+            Space::Orders,
+            order(place),
+            place.to_be_bytes(),
+        ));
+        let receiver = text_key("receiver", place % 3, place);
+        changes.push(Change::put(Space::Receivers, receiver, []));
+        if place % 5 > 0 {
+            let customer = text_key("customer", place % 100, place);
+            changes.push(Change::put(Space::Customers, customer, []));
+        }
+    }
+    changes
+}
+
+/// Writes the orders of these places in blocks of very different lengths.
+fn write(indexes: &[&dyn Index], places: Range<u64>) {
+    let mut start = places.start;
+    while start < places.end {
+        let length = 1 + start * 7_919 % if start.is_multiple_of(3) { 5_000 } else { 40 };
+        let end = (start + length).min(places.end);
+        for index in indexes {
+            index.write(changes(start..end)).unwrap();
+        }
+        start = end;
+    }
+}
+
+fn check(index: &dyn Index, oracle: &MemoryIndex, size: u64) {
+    let place = |id: &[u8]| index.get(Space::Orders, id).unwrap();
+    for number in (0..size).step_by(997).chain([size - 1]) {
+        assert_eq!(place(&order(number)), Some(number.to_be_bytes().to_vec()));
+    }
+    let unknown = (size..size + 500).map(order);
+    assert!(unknown.into_iter().all(|id| place(&id).is_none()));
+    for (space, what) in [
+        (Space::Customers, "customer"),
+        (Space::Receivers, "receiver"),
+    ] {
+        for number in [0, 1, 2, 57, 100] {
+            for (from, limit) in [(0, 3), (size / 2, 1_000), (size - 10, 50), (0, 0)] {
+                let from = text_key(what, number, from);
+                let to = text_key(what, number, size - 1);
+                assert_eq!(
+                    index.range(space, &from, &to, limit).unwrap(),
+                    oracle.range(space, &from, &to, limit).unwrap()
+                );
+            }
+        }
+    }
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let files = fs::read_dir(folder.join("runs")).unwrap();
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn pairs_are_found_over_merges_and_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let oracle = MemoryIndex::new();
+    let mut written = 0;
+    for end in [10, 70_000, 70_001, 300_000, ORDERS] {
+        let index = FjallIndex::open(folder.path()).unwrap();
+        if written > 0 {
+            check(&index, &oracle, written);
+        }
+        write(&[&index, &oracle], written..end);
+        written = end;
+        check(&index, &oracle, end);
+    }
+    let merged = files(folder.path());
+    let index = FjallIndex::open(folder.path()).unwrap();
+    check(&index, &oracle, ORDERS);
+    assert!((1..=3).contains(&merged.len()), "{merged:?}");
+}
+
+#[test]
+fn what_the_files_hold_already_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let oracle = MemoryIndex::new();
+    let index = FjallIndex::open(folder.path()).unwrap();
+    write(&[&index, &oracle], 0..100_000);
+    // As after a crash that undid the last writes of the head: the same blocks become final again, in
+    // other groups.
+    for places in [60_000..60_100, 0..1, 99_990..100_010] {
+        index.write(changes(places)).unwrap();
+    }
+    oracle.write(changes(100_000..100_010)).unwrap();
+    check(&index, &oracle, 100_010);
+    drop(index);
+    check(&FjallIndex::open(folder.path()).unwrap(), &oracle, 100_010);
+}
+
+#[test]
+fn damage_is_noticed_and_never_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&[&FjallIndex::open(folder.path()).unwrap()], 0..110_000);
+    let [file] = &files(folder.path())[..] else {
+        panic!("one run is in a file")
+    };
+    let whole = fs::read(file).unwrap();
+    for at in (0..whole.len())
+        .step_by(whole.len() / 20)
+        .chain([whole.len() - 1])
+    {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        fs::write(file, &damaged).unwrap();
+        // Either it is seen at once, or when the damaged page is read.
+        if let Ok(index) = FjallIndex::open(folder.path()) {
+            let read = |place| index.get(Space::Orders, &order(place));
+            let right = |place: u64| Some(place.to_be_bytes().to_vec());
+            assert!(
+                (0..110_000)
+                    .step_by(11)
+                    .all(|place| read(place).map_or(true, |found| found == right(place)))
+            );
+            assert!(file.exists());
+        }
+        fs::write(file, &whole).unwrap();
+    }
+    for length in [0, 5, whole.len() / 2, whole.len() - 1] {
+        fs::write(file, &whole[..length]).unwrap();
+        assert!(FjallIndex::open(folder.path()).is_err(), "cut to {length}");
+    }
+    // It was removed with the first complaint; without it too the index says that it is not whole.
+    assert!(!file.exists());
+    assert!(FjallIndex::open(folder.path()).is_err());
+}
