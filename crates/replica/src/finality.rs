@@ -2,7 +2,7 @@
 
 use consensus::Parent;
 use store::{ExecutedBlock, FinalityProof, Record, RecordedEntry};
-use types::{BlockHash, Certificate, Height, Mutation, mutated};
+use types::{BlockHash, Certificate, FullBatch, Height, Mutation, mutated};
 
 use crate::{
     branch::Unindexed,
@@ -94,9 +94,18 @@ impl Replica {
                 .collect(),
             time_to_final: sealed_here.then(|| self.now.monotonic.since(valid.since)),
         });
-        for batch in &batches {
-            self.pool.remove(batch);
-        }
+        let full = valid.batches.iter().map(|batch| {
+            // Held as long as a block names it.
+            let personal = match self.pool.remove(&batch.id()) {
+                Some(held) => held.personal,
+                None => vec![None; batch.batch().entries.len()],
+            };
+            FullBatch {
+                batch: batch.batch().clone(),
+                personal,
+            }
+        });
+        let full = full.collect();
         self.tree.head = Head {
             parent: Parent {
                 hash: node.hash,
@@ -109,6 +118,7 @@ impl Replica {
         let executed = ExecutedBlock {
             hash: node.hash,
             log_size_before: valid.log_size_before,
+            batches: full,
             seed: valid.seed,
             recorded: recorded.collect(),
             nodes: valid.executed.nodes,

@@ -1,6 +1,6 @@
 //! What the caller tells about blocks that became final.
 
-use types::{BlockHash, Digest, LogSize, OrderId, Seed, SignedBlock};
+use types::{BlockHash, Digest, FullBatch, LogSize, OrderId, Seed, SignedBlock};
 
 /// A final block as it was executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,9 @@ pub struct ExecutedBlock {
     pub block: SignedBlock,
     /// How many entries the order log held before.
     pub log_size_before: LogSize,
+    /// Its batches with the personal parts that are held, in the order in which it seals them: what the
+    /// log holds of them, so that they need not be read back.
+    pub batches: Vec<FullBatch>,
     /// The seed that the tickets of the height above are drawn on.
     pub seed: Seed,
     /// The entries that were recorded, in the order of the order log; skipped ones are missing.

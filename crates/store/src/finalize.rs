@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use types::{
-    BatchId, BlockHash, Certificate, FullBatch, Height, LogIndex, LogSize, VoteKind,
-    merkle::nodes_before,
+    BatchId, BlockHash, Certificate, Height, LogIndex, LogSize, VoteKind, merkle::nodes_before,
 };
 
 use crate::{
@@ -13,7 +12,6 @@ use crate::{
     frame::Position,
     index::{Change, Space},
     layout::{Head, NODES_A_VALUE, Run, number, put_head, runs_value, text_key, two_numbers},
-    reader::read_batch,
     store::Store,
 };
 
@@ -27,7 +25,7 @@ impl Store {
     /// index could be ahead of the log.
     ///
     /// # Errors
-    /// When the log cannot be read or the index not be written; the store then takes no more writes.
+    /// When the index cannot be written; the store then takes no more writes.
     pub fn finalize(
         &mut self,
         blocks: &[ExecutedBlock],
@@ -45,8 +43,7 @@ impl Store {
                 "the certificate is the finality certificate of the last block"
             );
         }
-        let collected = self.collect(blocks, certificate);
-        let (changes, head) = self.or_poison(collected)?;
+        let (changes, head) = self.collect(blocks, certificate);
         let written = self.shared.index.write(changes).map_err(StoreError::from);
         self.or_poison(written)?;
         // Readers look at live batches before final ones, so a batch is never in neither.
@@ -64,7 +61,7 @@ impl Store {
         &self,
         blocks: &[ExecutedBlock],
         certificate: Option<&Certificate>,
-    ) -> Result<(Vec<Change>, Head), StoreError> {
+    ) -> (Vec<Change>, Head) {
         let mut changes = Vec::new();
         let head = self.shared.published().head;
         let (mut height, mut size) = head.map_or((Height::GENESIS, LogSize(0)), |head| {
@@ -86,7 +83,7 @@ impl Store {
                 block.log_size_before, size,
                 "the order log goes on where it ended"
             );
-            self.collect_block(block, &mut changes)?;
+            self.collect_block(block, &mut changes);
             (height, size, hash) = (header.height, header.log_size, Some(block.hash));
         }
         if let Some(certificate) = certificate {
@@ -108,14 +105,10 @@ impl Store {
             durable: self.log.synced().to_u64(),
         };
         changes.push(put_head(&head));
-        Ok((changes, head))
+        (changes, head)
     }
 
-    fn collect_block(
-        &self,
-        block: &ExecutedBlock,
-        changes: &mut Vec<Change>,
-    ) -> Result<(), StoreError> {
+    fn collect_block(&self, block: &ExecutedBlock, changes: &mut Vec<Change>) {
         let header = block.block.header();
         let height = header.height;
         let at = self.durable(self.heights.block(height, &block.hash), "the block");
@@ -163,48 +156,7 @@ impl Store {
             let value: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
             changes.push(Change::put(Space::Nodes, number(key), value));
         }
-        self.collect_entries(block, &positions, changes)
-    }
-
-    /// Where each order is, and whose it is.
-    fn collect_entries(
-        &self,
-        block: &ExecutedBlock,
-        positions: &[Position],
-        changes: &mut Vec<Change>,
-    ) -> Result<(), StoreError> {
-        let mut read: Option<(u32, FullBatch)> = None;
-        for (recorded, index) in block.recorded.iter().zip(block.log_size_before.0..) {
-            if read
-                .as_ref()
-                .is_none_or(|(place, _)| *place != recorded.batch)
-            {
-                let full = read_batch(&*self.shared.disk, positions[recorded.batch as usize])?;
-                read = Some((recorded.batch, full));
-            }
-            let Some((_, full)) = &read else { continue };
-            let place = recorded.entry as usize;
-            let order = full.batch.entries[place].order();
-            let index = LogIndex(index);
-            changes.push(Change::put(
-                Space::Orders,
-                recorded.id.as_ref(),
-                number(index.0),
-            ));
-            changes.push(Change::put(
-                Space::Receivers,
-                text_key(order.receiver.as_str(), index),
-                [],
-            ));
-            if let Some(Some(personal)) = full.personal.get(place) {
-                changes.push(Change::put(
-                    Space::Customers,
-                    text_key(personal.customer.as_str(), index),
-                    [],
-                ));
-            }
-        }
-        Ok(())
+        collect_entries(block, changes);
     }
 
     /// The oldest record that a restart still needs once blocks are final up to `height`.
@@ -243,6 +195,33 @@ impl Store {
             "{what} was appended and synced before it became final"
         );
         position.unwrap_or(self.log.synced())
+    }
+}
+
+/// Where each order is, and whose it is.
+fn collect_entries(block: &ExecutedBlock, changes: &mut Vec<Change>) {
+    for (recorded, index) in block.recorded.iter().zip(block.log_size_before.0..) {
+        let full = &block.batches[recorded.batch as usize];
+        let place = recorded.entry as usize;
+        let order = full.batch.entries[place].order();
+        let index = LogIndex(index);
+        changes.push(Change::put(
+            Space::Orders,
+            recorded.id.as_ref(),
+            number(index.0),
+        ));
+        changes.push(Change::put(
+            Space::Receivers,
+            text_key(order.receiver.as_str(), index),
+            [],
+        ));
+        if let Some(Some(personal)) = full.personal.get(place) {
+            changes.push(Change::put(
+                Space::Customers,
+                text_key(personal.customer.as_str(), index),
+                [],
+            ));
+        }
     }
 }
 

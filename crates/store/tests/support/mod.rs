@@ -173,6 +173,7 @@ impl Chain {
             hash: block.hash(),
             block,
             log_size_before: before,
+            batches: batches.to_vec(),
             seed: seed_after(height),
             recorded,
             nodes,
