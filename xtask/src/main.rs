@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask dev`, `test`, `soak` and `check`.
+//! The project's own commands: `cargo xtask dev`, `test`, `soak`, `bench` and `check`.
 //!
 //! No dependencies, so that the first thing a newcomer sees starts within a second.
 
@@ -18,6 +18,9 @@ usage: cargo xtask COMMAND
   soak [SEEDS [FIRST]]
                    simulates many networks under faults and liars, 20,000 unless told otherwise, and
                    prints a summary
+  bench [ARGUMENTS]
+                   builds dexter and measures what a network of it takes and costs, an hour or with
+                   --quick three minutes; further arguments are passed on (see: cargo xtask bench --help)
   check            checks formatting and lints
 ";
 
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         Some("dev") => dev(&rest),
         Some("test") => test(&rest),
         Some("soak") => soak(&rest),
+        Some("bench") => bench(&rest),
         Some("check") if rest.is_empty() => check(),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
@@ -50,6 +54,22 @@ fn main() -> ExitCode {
 
 /// Builds the program as it is shipped and runs a network of shops with it.
 fn dev(arguments: &[OsString]) -> Result<(), String> {
+    build_dexter()?;
+    let mut run = release_program("dexter");
+    run.arg("dev").args(dev_arguments(arguments));
+    replace_by(run)
+}
+
+/// Builds the program as it is shipped and measures a network of it.
+fn bench(arguments: &[OsString]) -> Result<(), String> {
+    build_dexter()?;
+    let mut run = release_program("bench");
+    run.args(arguments);
+    replace_by(run)
+}
+
+/// Builds the program as it is shipped.
+fn build_dexter() -> Result<(), String> {
     require_c_compiler()?;
     eprintln!(
         "building dexter in release mode; the first time takes about 5 minutes on four cores, 10 on \
@@ -62,8 +82,12 @@ fn dev(arguments: &[OsString]) -> Result<(), String> {
         "dexter-node",
         "--bin",
         "dexter",
-    ])?;
-    // `cargo run` knows where the program is, and makes way for it: ctrl-c goes to dexter alone.
+    ])
+}
+
+/// A program of the project in release mode; what is added are its arguments. `cargo run` knows where
+/// it is, and makes way for it: ctrl-c goes to it alone.
+fn release_program(name: &str) -> Command {
     let manifest = project_root().join("Cargo.toml");
     let mut run = Command::new(cargo_path());
     run.args([
@@ -71,13 +95,12 @@ fn dev(arguments: &[OsString]) -> Result<(), String> {
         "--quiet",
         "--release",
         "--bin",
-        "dexter",
+        name,
         "--manifest-path",
     ])
     .arg(manifest)
-    .args(["--", "dev"])
-    .args(dev_arguments(arguments));
-    replace_by(run)
+    .arg("--");
+    run
 }
 
 /// The arguments of `dexter dev`: those given, and the default number of shops where none is given.
