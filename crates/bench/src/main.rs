@@ -121,7 +121,11 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let file = folder.join("bench.json");
     report.write(&file)?;
+    report::plot(&report, folder)?;
     println!("{}", report::show(&report));
-    progress::say(format_args!("\nthe figures are in {}", file.display()));
+    progress::say(format_args!(
+        "\nthe figures are in {}, drawings of them beside it",
+        file.display()
+    ));
     Ok(())
 }

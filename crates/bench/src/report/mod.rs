@@ -2,6 +2,7 @@
 
 mod bars;
 mod compare;
+mod plots;
 mod table;
 
 use std::{fs, path::Path};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits::Limits;
 
 pub(crate) use compare::compare;
+pub(crate) use plots::plot;
 pub(crate) use table::show;
 
 /// The version of the form in which results are written.
