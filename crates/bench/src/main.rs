@@ -35,7 +35,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 struct Arguments {
-    /// Only a quick look, of three minutes.
+    /// Only a quick look, of less than three minutes.
     #[arg(long)]
     quick: bool,
     /// Only this scenario; may be given several times.
@@ -108,6 +108,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         &arguments.scenario
     };
+    let minutes = effort.estimate(names).as_secs_f64() / 60.0;
+    progress::say(format_args!("this takes about {minutes:.1} minutes"));
     progress::say("measuring what this machine can do in one thread");
     let mut report = Report::new(
         usage::machine(),

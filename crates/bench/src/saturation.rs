@@ -2,17 +2,22 @@
 
 /// From one rate to the next while rates are sustained.
 const RISE: f64 = 2.0;
-/// The search ends when the lowest rate that was not sustained is at most so many times the highest
-/// that was.
-const CLOSE_ENOUGH: f64 = 1.05;
 /// A rate is sustained when so much of what is offered becomes final meanwhile.
 pub(crate) const SUSTAINED: f64 = 0.95;
-/// A rate that fails is tried so often: once may be the machine's fault.
-const TRIES: u32 = 2;
+/// How much is done to find a rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Care {
+    /// The search ends when the lowest rate that was not sustained is at most so many times the highest
+    /// that was.
+    pub(crate) close_enough: f64,
+    /// A rate that fails is tried so often: once may be the machine's fault.
+    pub(crate) tries: u32,
+}
 
 /// A search for a rate: first rising by factors, then between the last two.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Search {
+    care: Care,
     sustained: Option<f64>,
     too_high: Option<f64>,
     next: f64,
@@ -21,8 +26,9 @@ pub(crate) struct Search {
 
 impl Search {
     /// Begins with a rate.
-    pub(crate) const fn from(rate: f64) -> Self {
+    pub(crate) const fn from(rate: f64, care: Care) -> Self {
         Self {
+            care,
             sustained: None,
             too_high: None,
             next: rate,
@@ -33,7 +39,7 @@ impl Search {
     /// The rate to try next; `None` when the answer is known well enough.
     pub(crate) fn next(&self) -> Option<f64> {
         match (self.sustained, self.too_high) {
-            (Some(low), Some(high)) if high / low <= CLOSE_ENOUGH => None,
+            (Some(low), Some(high)) if high / low <= self.care.close_enough => None,
             _ => Some(self.next),
         }
     }
@@ -44,7 +50,7 @@ impl Search {
             self.sustained = Some(self.next);
         } else {
             self.failed += 1;
-            if self.failed < TRIES {
+            if self.failed < self.care.tries {
                 return;
             }
             self.too_high = Some(self.next);
@@ -63,9 +69,14 @@ impl Search {
 mod tests {
     use super::*;
 
+    const CARE: Care = Care {
+        close_enough: 1.05,
+        tries: 2,
+    };
+
     /// Searches a network that sustains rates up to a limit; the rates tried.
     fn search(start: f64, limit: f64) -> (Search, Vec<f64>) {
-        let (mut search, mut tried) = (Search::from(start), Vec::new());
+        let (mut search, mut tried) = (Search::from(start, CARE), Vec::new());
         while let Some(rate) = search.next() {
             tried.push(rate);
             search.tell(rate <= limit);
@@ -79,7 +90,10 @@ mod tests {
             for start in [100.0, 4_000.0, 200_000.0] {
                 let (search, tried) = search(start, limit);
                 let found = search.sustained.unwrap();
-                assert!(found <= limit && found >= limit / CLOSE_ENOUGH, "{found}");
+                assert!(
+                    found <= limit && found >= limit / CARE.close_enough,
+                    "{found}"
+                );
                 assert!(tried.len() < 30, "{tried:?}");
             }
         }
@@ -87,7 +101,7 @@ mod tests {
 
     #[test]
     fn one_failure_is_forgiven() {
-        let mut search = Search::from(1_000.0);
+        let mut search = Search::from(1_000.0, CARE);
         search.tell(true);
         search.tell(false);
         assert_eq!(search.next(), Some(2_000.0));

@@ -16,7 +16,7 @@ pub(crate) const FAILURE: &str = "failure";
 const LOAD: f64 = 0.5;
 /// How many steps long the network is under load: as long before the node is killed, while it is
 /// down, and after it was started again.
-const STEPS: u32 = 3;
+pub(super) const STEPS: u32 = 3;
 /// How long the times are in which the fewest orders become final.
 const WINDOW: Duration = Duration::from_millis(500);
 

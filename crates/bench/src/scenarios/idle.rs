@@ -12,7 +12,7 @@ use crate::{
 pub(crate) const IDLE: &str = "idle";
 
 /// How long members have to become quiet after they were started.
-const SETTLING: Duration = Duration::from_secs(5);
+pub(super) const SETTLING: Duration = Duration::from_secs(5);
 
 /// Runs it.
 ///

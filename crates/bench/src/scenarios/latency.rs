@@ -30,7 +30,7 @@ pub(crate) struct Distance {
     /// How long members hold their vote, as the preset says.
     pub(crate) grace: Duration,
     /// How many orders are placed a run.
-    orders: usize,
+    pub(super) orders: usize,
 }
 
 /// In one building; without relays.

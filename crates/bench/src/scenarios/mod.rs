@@ -1,6 +1,7 @@
 //! The scenarios, one a file.
 
 mod catch_up;
+mod estimate;
 mod failure;
 mod growth;
 mod idle;
@@ -14,7 +15,7 @@ use std::{cell::Cell, time::Duration};
 
 use clap::ValueEnum;
 
-use crate::{cluster::Workshop, load::Kind, progress, report::Scenario};
+use crate::{cluster::Workshop, load::Kind, progress, report::Scenario, saturation::Care};
 
 pub(crate) use catch_up::CATCH_UP;
 pub(crate) use failure::FAILURE;
@@ -58,6 +59,8 @@ pub(crate) struct Effort {
     pub(crate) runs: usize,
     /// How long orders are sent at one rate.
     pub(crate) step: Duration,
+    /// How much is done to find the highest rate.
+    pub(crate) care: Care,
     /// How long an idle network is watched.
     pub(crate) idle: Duration,
     /// How many orders a long chain has; there are chains of a tenth and of ten times as many, too.
@@ -69,6 +72,10 @@ impl Effort {
     pub(crate) const WHOLE: Self = Self {
         runs: 5,
         step: Duration::from_secs(3),
+        care: Care {
+            close_enough: 1.05,
+            tries: 2,
+        },
         idle: Duration::from_secs(60),
         chain: 1_000_000,
     };
@@ -76,8 +83,12 @@ impl Effort {
     pub(crate) const QUICK: Self = Self {
         runs: 1,
         step: Duration::from_millis(1_500),
-        idle: Duration::from_secs(10),
-        chain: 20_000,
+        care: Care {
+            close_enough: 1.2,
+            tries: 2,
+        },
+        idle: Duration::from_secs(6),
+        chain: 5_000,
     };
 }
 

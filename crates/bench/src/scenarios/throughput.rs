@@ -1,10 +1,8 @@
 //! Orders in bulk at rising rates, up to saturation.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 
-use super::{Setting, TILL};
+use super::{Effort, Setting, TILL};
 use crate::{
     load::Kind,
     progress,
@@ -14,7 +12,7 @@ use crate::{
 };
 
 /// The first rate of the first run: a network that sustains less is found, too.
-const FIRST_RATE: f64 = 4_000.0;
+pub(super) const FIRST_RATE: f64 = 4_000.0;
 /// A run begins at this part of what the run before sustained.
 const BEGIN_AT: f64 = 0.5;
 /// At which part of saturation times are told.
@@ -26,14 +24,15 @@ const TIMES_AT: f64 = 0.8;
 /// # Errors
 /// When a network fails, or an order is lost.
 pub(super) async fn run(name: &str, setting: &Setting, kind: Kind) -> anyhow::Result<Scenario> {
-    let step = setting.effort.step;
+    let effort = setting.effort;
     let mut scenario = Scenario::new(name);
     let mut first_rate = FIRST_RATE;
     for run in 0..setting.effort.runs {
         setting.announce(name, run);
         let mut trial = Trial::start(&setting.workshop, kind).await?;
-        let Saturated { rate, best, rates } = saturate(&mut trial, name, first_rate, step).await?;
-        let times = trial.step(Load::Even(rate * TIMES_AT), step).await?;
+        let Saturated { rate, best, rates } =
+            saturate(&mut trial, name, first_rate, effort).await?;
+        let times = trial.step(Load::Even(rate * TIMES_AT), effort.step).await?;
         scenario.add(best.throughput());
         scenario.add(times.times());
         scenario.add(best.prices());
@@ -57,7 +56,7 @@ pub(super) async fn saturation(setting: &Setting) -> anyhow::Result<f64> {
         return Ok(known);
     }
     let mut trial = Trial::start(&setting.workshop, TILL).await?;
-    let found = saturate(&mut trial, "saturation", FIRST_RATE, setting.effort.step).await?;
+    let found = saturate(&mut trial, "saturation", FIRST_RATE, setting.effort).await?;
     setting.saturation.set(Some(found.rate));
     Ok(found.rate)
 }
@@ -73,11 +72,12 @@ async fn saturate(
     trial: &mut Trial,
     name: &str,
     first_rate: f64,
-    length: Duration,
+    effort: Effort,
 ) -> anyhow::Result<Saturated> {
-    let (mut search, mut best, mut rates) = (Search::from(first_rate), None, Vec::new());
+    let mut search = Search::from(first_rate, effort.care);
+    let (mut best, mut rates) = (None, Vec::new());
     while let Some(rate) = search.next() {
-        let step = trial.step(Load::Even(rate), length).await?;
+        let step = trial.step(Load::Even(rate), effort.step).await?;
         let sustained = step.sustains(rate);
         rates.push(step.at_rate(rate));
         progress::say(format_args!("{name}: {}", in_words(rate, &step, sustained)));
