@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask dev`, `test`, `soak`, `advantage` and `check`.
+//! The project's own commands: `cargo xtask dev`, `test`, `soak`, `advantage`, `bench` and `check`.
 //!
 //! No dependencies, so that the first thing a newcomer sees starts within a second.
 
@@ -21,6 +21,9 @@ usage: cargo xtask COMMAND
   advantage [HEIGHTS]
                    prints what each kind of liar gains, and what it costs the others; every figure is of 20
                    networks with 1,000 blocks each unless told otherwise
+  bench [ARGUMENTS]
+                   builds dexter and measures what a network of it takes and costs, an hour or with
+                   --quick three minutes; further arguments are passed on (see: cargo xtask bench --help)
   check            checks formatting and lints
 ";
 
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Some("dev") => dev(&rest),
         Some("test") => test(&rest),
         Some(program @ ("soak" | "advantage")) => simulate(program, &rest),
+        Some("bench") => bench(&rest),
         Some("check") if rest.is_empty() => check(),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
@@ -53,6 +57,22 @@ fn main() -> ExitCode {
 
 /// Builds the program as it is shipped and runs a network of shops with it.
 fn dev(arguments: &[OsString]) -> Result<(), String> {
+    build_dexter()?;
+    let mut run = release_program("dexter");
+    run.arg("dev").args(dev_arguments(arguments));
+    replace_by(run)
+}
+
+/// Builds the program as it is shipped and measures a network of it.
+fn bench(arguments: &[OsString]) -> Result<(), String> {
+    build_dexter()?;
+    let mut run = release_program("bench");
+    run.args(arguments);
+    replace_by(run)
+}
+
+/// Builds the program as it is shipped.
+fn build_dexter() -> Result<(), String> {
     require_c_compiler()?;
     eprintln!(
         "building dexter in release mode; the first time takes about 5 minutes on four cores, 10 on \
@@ -65,8 +85,12 @@ fn dev(arguments: &[OsString]) -> Result<(), String> {
         "dexter-node",
         "--bin",
         "dexter",
-    ])?;
-    // `cargo run` knows where the program is, and makes way for it: ctrl-c goes to dexter alone.
+    ])
+}
+
+/// A program of the project in release mode; what is added are its arguments. `cargo run` knows where
+/// it is, and makes way for it: ctrl-c goes to it alone.
+fn release_program(name: &str) -> Command {
     let manifest = project_root().join("Cargo.toml");
     let mut run = Command::new(cargo_path());
     run.args([
@@ -74,13 +98,12 @@ fn dev(arguments: &[OsString]) -> Result<(), String> {
         "--quiet",
         "--release",
         "--bin",
-        "dexter",
+        name,
         "--manifest-path",
     ])
     .arg(manifest)
-    .args(["--", "dev"])
-    .args(dev_arguments(arguments));
-    replace_by(run)
+    .arg("--");
+    run
 }
 
 /// The arguments of `dexter dev`: those given, and the default number of shops where none is given.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// Which crates each crate may depend on; every other dependency within the project is forbidden.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("types", &[]),
     ("ledger", &["types"]),
     ("store", &["types"]),
@@ -28,6 +28,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "simulator",
         ],
     ),
+    ("bench", &["types", "api"]),
 ];
 
 /// The project's crates that a manifest depends on, in any of its dependency tables.

@@ -10,7 +10,7 @@ use types::{
 
 use crate::{
     feed::EventFeed,
-    model::{OrderState, PoolCounts},
+    model::{OrderState, PoolCounts, Traffic},
 };
 
 /// The most orders that are submitted together: as many as a batch holds unless its network was
@@ -108,6 +108,8 @@ pub struct MemberStatus {
     pub final_height: Option<Height>,
     /// How many final blocks it won.
     pub wins: u64,
+    /// What went over the connection with it, while there is one.
+    pub traffic: Option<Traffic>,
 }
 
 /// Part of the pool.

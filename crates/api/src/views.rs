@@ -92,5 +92,6 @@ pub(crate) fn member_view(status: MemberStatus, own: MemberId) -> MemberView {
         connected: status.connected,
         final_height: status.final_height.map(|height| height.0),
         wins: status.wins,
+        traffic: status.traffic,
     }
 }

@@ -103,6 +103,22 @@ pub struct MemberView {
     pub final_height: Option<u64>,
     /// How many final blocks it won.
     pub wins: u64,
+    /// What went between it and the node that answers; missing while they are not connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+}
+
+/// What went over a connection since it was made: messages of the protocol, before encryption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Traffic {
+    /// Messages sent to the member.
+    pub messages_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// Messages received from it.
+    pub messages_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
 }
 
 /// All members, in the order of their indexes.

@@ -12,7 +12,7 @@ use api::{
         NodeStatus, OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage, Proven,
         ReadError, RecordedOrder, Submission, SubmitError, Winner,
     },
-    model::{OrderState, PoolCounts},
+    model::{OrderState, PoolCounts, Traffic},
 };
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::watch;
@@ -405,6 +405,12 @@ impl Backend for Fake {
             connected: member.name != "west",
             final_height: (member.name == "east").then_some(Height(5)),
             wins: 2,
+            traffic: (member.name == "east").then_some(Traffic {
+                messages_sent: 3,
+                bytes_sent: 600,
+                messages_received: 2,
+                bytes_received: 90,
+            }),
         };
         self.answer(
             self.genesis

@@ -55,9 +55,12 @@ async fn status_members_pool_and_genesis() {
         .find(|member| member.name == "west")
         .unwrap();
     assert_eq!(
-        (west.connected, west.final_height, west.wins),
-        (false, None, 2)
+        (west.connected, west.final_height, west.wins, west.traffic),
+        (false, None, 2, None)
     );
+    let east = list.members.iter().find(|member| member.name == "east");
+    let traffic = east.unwrap().traffic.unwrap();
+    assert_eq!((traffic.messages_sent, traffic.bytes_received), (3, 90));
 
     let pool: PoolView = serde_json::from_value(served.get("/v1/pool").await.json()).unwrap();
     assert_eq!((pool.counts.orders, pool.orders.len()), (2, 2));

@@ -10,7 +10,7 @@ use api::{
         OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage, ReadError, RecordedOrder,
         Submission, SubmitError,
     },
-    model::OrderState,
+    model::{OrderState, Traffic},
 };
 use futures::future::{BoxFuture, FutureExt as _};
 use store::{MOST_ORDERS_A_PAGE, Reader, StoreError, StoredOrder};
@@ -133,11 +133,18 @@ impl Backend for NodeBackend {
                     .final_head()
                     .map_or(Height::GENESIS, |(height, _)| height);
                 let told = heights.get(&member.identity_key).copied();
+                let peer = peers.iter().find(|peer| peer.key == member.identity_key);
                 Some(MemberStatus {
                     member: member.clone(),
-                    connected: own || peers.iter().any(|peer| peer.key == member.identity_key),
+                    connected: own || peer.is_some(),
                     final_height: if own { Some(own_height) } else { told },
                     wins: wins.get(&index).copied().unwrap_or_default(),
+                    traffic: peer.map(|peer| Traffic {
+                        messages_sent: peer.messages_out,
+                        bytes_sent: peer.bytes_out,
+                        messages_received: peer.messages_in,
+                        bytes_received: peer.bytes_in,
+                    }),
                 })
             };
             Ok(view.members.indexes().filter_map(status).collect())

@@ -1,0 +1,93 @@
+//! The index: a block's worth of orders goes in, and single orders are looked up.
+
+use divan::{Bencher, black_box, counter::ItemsCount};
+use store::{
+    FjallIndex, Index as _,
+    index::{Change, Space},
+};
+use tempfile::TempDir;
+use types::{OrderId, encoding::sha256};
+
+/// Orders a block.
+const BLOCK: u64 = 1_000;
+/// How many customers place them.
+const CUSTOMERS: u64 = 64;
+/// Blocks before orders are looked up: more than one table on the disk.
+const BLOCKS: u64 = 200;
+/// Blocks that go in one after the other.
+const INSERTED: u32 = 200;
+/// Orders that are looked up at a time.
+const LOOKED_UP: u32 = 1_000;
+
+fn main() {
+    divan::main();
+}
+
+/// An id as even as real ones are; another one for every number.
+fn id(number: u64) -> OrderId {
+    sha256(&number.to_le_bytes())
+}
+
+/// What a block changes: its orders' places in the order log by their ids, by receiver and by customer.
+fn block(number: u64) -> Vec<Change> {
+    let whose = |who: u64, order: u64| {
+        let hash = id(who);
+        [&hash.as_bytes()[..16], &order.to_be_bytes()].concat()
+    };
+    (number * BLOCK..(number + 1) * BLOCK)
+        .flat_map(|order| {
+            [
+                Change::put(Space::Orders, id(order).as_ref(), order.to_be_bytes()),
+                Change::put(Space::Receivers, whose(0, order), []),
+                Change::put(Space::Customers, whose(order % CUSTOMERS, order), []),
+            ]
+        })
+        .collect()
+}
+
+/// An empty index, which is removed with its folder.
+fn empty() -> (FjallIndex, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let index = FjallIndex::open(folder.path()).expect("an index can be made");
+    (index, folder)
+}
+
+fn filled() -> (FjallIndex, TempDir) {
+    let (index, folder) = empty();
+    for number in 0..BLOCKS {
+        index.write(block(number)).expect("the index is whole");
+    }
+    (index, folder)
+}
+
+#[divan::bench(sample_count = INSERTED, sample_size = 1)]
+fn insert_a_block_of_1000_orders(bencher: Bencher<'_, '_>) {
+    let (index, _folder) = empty();
+    let mut numbers = 0..;
+    bencher
+        .counter(ItemsCount::new(BLOCK))
+        .with_inputs(|| block(numbers.next().expect("numbers do not end")))
+        .bench_local_values(|changes| index.write(changes).expect("the index is whole"));
+}
+
+#[divan::bench(sample_size = LOOKED_UP)]
+fn look_up_a_present_order(bencher: Bencher<'_, '_>) {
+    look_up(bencher, 0, true);
+}
+
+#[divan::bench(sample_size = LOOKED_UP)]
+fn look_up_an_absent_order(bencher: Bencher<'_, '_>) {
+    look_up(bencher, BLOCK * BLOCKS, false);
+}
+
+/// Looks up one order after the other, from a number on.
+fn look_up(bencher: Bencher<'_, '_>, from: u64, present: bool) {
+    let (index, _folder) = filled();
+    let mut numbers = (from..from + BLOCK * BLOCKS).cycle();
+    bencher
+        .with_inputs(|| id(numbers.next().expect("numbers come again")))
+        .bench_local_values(|id| {
+            let found = index.get(Space::Orders, black_box(id.as_ref()));
+            assert_eq!(found.expect("the index is whole").is_some(), present);
+        });
+}
