@@ -1,6 +1,6 @@
 //! Executing a block: which entries become leaves of the order log.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use types::{Digest, Frontier, Mutation, OrderId, RecordedIds, VerifiedBatch, mutated};
 
@@ -32,7 +32,7 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
     let mut frontier = before.clone();
     let mut recorded = Vec::new();
     let mut nodes = Vec::new();
-    let mut here = BTreeSet::new();
+    let mut here = HashSet::new();
     for (batch_place, batch) in (0_u32..).zip(batches) {
         for (entry_place, (id, leaf)) in (0_u32..).zip(batch.entries()) {
             let known = branch.is_recorded(id) || !here.insert(*id);

@@ -1,6 +1,6 @@
 //! The pool: batches held and not yet in a final block.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use types::{
     BatchId, FullBatch, MemberId, Mutation, OrderId, PersonalPart, VerifiedBatch, mutated,
@@ -67,8 +67,9 @@ pub struct Pool {
     held: BTreeMap<BatchId, Held>,
     by_arrival: BTreeSet<(u64, BatchId)>,
     shares: BTreeMap<MemberId, Share>,
-    /// In how many batches an order is; one signed by a customer can be in several.
-    orders: BTreeMap<OrderId, u32>,
+    /// In how many batches an order is; one signed by a customer can be in several. Asked for one order
+    /// at a time, never in its own order.
+    orders: HashMap<OrderId, u32>,
     arrivals: u64,
     /// Those without all their personal parts.
     incomplete: BTreeSet<BatchId>,

@@ -1,24 +1,28 @@
 //! What a branch has recorded: the blocks above the final head, and the final ones not yet indexed,
 //! laid over the store.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use store::Reader;
 use types::{BatchId, BlockHash, Height, OrderId, RecordedIds};
 
 use crate::tree::Tree;
 
+/// The ids of what a block recorded. Only ever asked for one of them, so that their order, which is random
+/// so that nobody can choose ids that are slow to look up, has no part in anything.
+pub(crate) type Ids = HashSet<OrderId>;
+
 /// A final block that the store's index may not hold yet.
 #[derive(Debug)]
 pub(crate) struct Unindexed {
     pub(crate) height: Height,
-    pub(crate) ids: BTreeSet<OrderId>,
+    pub(crate) ids: Ids,
     pub(crate) batches: BTreeSet<BatchId>,
 }
 
 /// The entries recorded by a block, its ancestors and the final chain.
 pub(crate) struct Branch<'a> {
-    above: Vec<&'a BTreeSet<OrderId>>,
+    above: Vec<&'a Ids>,
     reader: &'a Reader,
 }
 

@@ -6,8 +6,10 @@ use consensus::{Draw, Parent};
 use ledger::Executed;
 use types::{
     BatchId, BlockHash, Certificate, Frontier, Height, IdentityPublicKey, LogSize, MemberIndex,
-    Monotonic, OrderId, Seed, SignedBlock, VerifiedBatch, VoteKind,
+    Monotonic, Seed, SignedBlock, VerifiedBatch, VoteKind,
 };
+
+use crate::branch::Ids;
 
 /// The final head: everything at and below it is in the store.
 #[derive(Debug, Clone)]
@@ -57,7 +59,7 @@ pub(crate) struct Lacking {
 #[derive(Debug)]
 pub(crate) struct Valid {
     pub(crate) executed: Executed,
-    pub(crate) ids: BTreeSet<OrderId>,
+    pub(crate) ids: Ids,
     pub(crate) log_size_before: LogSize,
     pub(crate) seed: Seed,
     pub(crate) draw: Draw,

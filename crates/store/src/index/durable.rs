@@ -230,9 +230,8 @@ fn pair(guard: Guard) -> Result<Pair, IndexError> {
 impl Index for FjallIndex {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
         if let (Space::Orders, Some(key)) = (space, key_at(key)) {
-            let at = |place| runs::Pair { key, place };
-            let found = self.runs.range(0, at(0), at(u64::MAX), 1)?;
-            return Ok(found.first().map(|pair| pair.place.to_be_bytes().to_vec()));
+            let place = self.runs.place_of_order(key)?;
+            return Ok(place.map(|place| place.to_be_bytes().to_vec()));
         }
         Ok(self.keyspace(space)?.get(key)?.map(|value| value.to_vec()))
     }

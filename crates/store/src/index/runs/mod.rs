@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
 };
 
-use run::Run;
+use run::{ORDERS, Run};
 pub(super) use run::{Pair, TABLES, Tables};
 use worker::Worker;
 
@@ -78,6 +78,19 @@ impl Runs {
             }
         }
         self.worker.add(Run::in_memory(end..places.end, tables))
+    }
+
+    /// The place of an order.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is damaged.
+    pub(super) fn place_of_order(&self, key: u128) -> io::Result<Option<u64>> {
+        let at = |place| Pair { key, place };
+        let mut found = Vec::new();
+        for run in self.worker.list().iter().filter(|run| run.may_hold(key)) {
+            run.range(ORDERS, at(0), at(u64::MAX), 1, &mut found)?;
+        }
+        Ok(found.iter().map(|pair| pair.place).min())
     }
 
     /// The first `limit` pairs of a table from one to another, both included.

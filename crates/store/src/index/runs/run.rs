@@ -82,6 +82,11 @@ impl Run {
         }
     }
 
+    /// False only where it has no order of this key.
+    pub(super) fn may_hold(&self, key: u128) -> bool {
+        self.filter.may_hold(key)
+    }
+
     /// Adds the first `limit` pairs of a table from one to another, both included, to those found.
     pub(super) fn range(
         &self,
@@ -91,9 +96,6 @@ impl Run {
         limit: usize,
         found: &mut Vec<Pair>,
     ) -> io::Result<()> {
-        if table == ORDERS && from.key == to.key && !self.filter.may_hold(from.key) {
-            return Ok(());
-        }
         match &self.pairs {
             Pairs::Memory(tables) => {
                 let pairs = &tables[table];
