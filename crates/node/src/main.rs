@@ -11,6 +11,11 @@ use node::{
     output::note,
 };
 
+/// Orders come as many small pieces of memory, made by one thread and dropped by another; the system's
+/// allocator took an eighth of all computing time (`docs/performance.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One order book kept together by independent shops, without anyone in charge.
 #[derive(Debug, Parser)]
 #[command(name = "dexter", version, propagate_version = true)]
