@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use types::{BlockHash, Height, MemberIndex, VoteKind};
+use types::{BlockHash, Height, MemberIndex, Vote, VoteKind};
 
 use super::{Checker, Facts};
 use crate::observation::Observation;
@@ -28,6 +28,37 @@ pub(super) struct Votes {
 }
 
 impl Votes {
+    fn made(&mut self, host: usize, vote: &Vote) -> Result<(), String> {
+        let name = vote.block.short();
+        let proposer = self.proposers.get(&vote.block).copied();
+        let lies = proposer.is_some_and(|proposer| {
+            let place = (host, vote.height, proposer);
+            self.disqualified.contains(&place)
+        });
+        let highest = self.highest.get(&host).copied().unwrap_or_default();
+        if vote.kind == VoteKind::Certify && vote.height < highest {
+            return Err(format!(
+                "member {host} voted to certify {name} at {} although it had voted at {highest}",
+                vote.height
+            ));
+        }
+        if vote.kind == VoteKind::Certify && lies {
+            return Err(format!(
+                "member {host} voted for {name} at {} although it had told that its proposer lies",
+                vote.height
+            ));
+        }
+        self.persisted.insert((host, vote.kind, vote.block));
+        // Made at every turn it would be written down as often.
+        if !self.this_life.insert((host, vote.kind, vote.block)) {
+            return Err(format!(
+                "member {host} made its vote for {name} at {} twice",
+                vote.height
+            ));
+        }
+        Ok(())
+    }
+
     fn sent(
         &mut self,
         host: usize,
@@ -118,37 +149,7 @@ impl Checker for Votes {
             } => {
                 self.disqualified.insert((*host, *height, *proposer));
             }
-            Observation::VoteMade { host, vote, .. } => {
-                let proposer = self.proposers.get(&vote.block).copied();
-                let lies = proposer.is_some_and(|proposer| {
-                    let place = (*host, vote.height, proposer);
-                    self.disqualified.contains(&place)
-                });
-                let highest = self.highest.get(host).copied().unwrap_or_default();
-                if vote.kind == VoteKind::Certify && vote.height < highest {
-                    return Err(format!(
-                        "member {host} voted to certify {} at {} although it had voted at {highest}",
-                        vote.block.short(),
-                        vote.height
-                    ));
-                }
-                if vote.kind == VoteKind::Certify && lies {
-                    return Err(format!(
-                        "member {host} voted for {} at {} although it had told that its proposer lies",
-                        vote.block.short(),
-                        vote.height
-                    ));
-                }
-                self.persisted.insert((*host, vote.kind, vote.block));
-                // Made at every turn it would be written down as often.
-                if !self.this_life.insert((*host, vote.kind, vote.block)) {
-                    return Err(format!(
-                        "member {host} made its vote for {} at {} twice",
-                        vote.block.short(),
-                        vote.height
-                    ));
-                }
-            }
+            Observation::VoteMade { host, vote, .. } => return self.made(*host, vote),
             Observation::Started { host, .. } => self.this_life.retain(|(of, ..)| of != host),
             Observation::VoteSent { host, vote } => {
                 if vote.voter.as_usize() != *host {
