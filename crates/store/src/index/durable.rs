@@ -7,7 +7,7 @@ use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
 
 use super::{
     Change, Index, IndexError, Pair, Space,
-    runs::{self, Runs, TABLES, Tables},
+    runs::{self, PAIR_BYTES, Runs, TABLES, Tables},
 };
 
 /// Cached blocks: a shop's machine may run four nodes, and the system caches the files as well.
@@ -170,9 +170,8 @@ fn pair_of(change: &Change) -> Result<runs::Pair, IndexError> {
 }
 
 fn text_pair(key: &[u8]) -> Result<runs::Pair, IndexError> {
-    let pair = key_at(key).zip(number_at(key, 16));
-    let (key, place) = pair.ok_or_else(damaged)?;
-    Ok(runs::Pair { key, place })
+    let bytes = key.first_chunk().ok_or_else(damaged)?;
+    Ok(runs::Pair::from_bytes(bytes))
 }
 
 /// The first 16 bytes: of a hash they are enough to tell it from all others.
@@ -192,8 +191,7 @@ fn to_value(places: &Range<u64>, tables: &Tables) -> Vec<u8> {
     for table in tables {
         value.extend_from_slice(&(table.len() as u64).to_be_bytes());
         for pair in table {
-            value.extend_from_slice(&pair.key.to_be_bytes());
-            value.extend_from_slice(&pair.place.to_be_bytes());
+            value.extend_from_slice(&pair.to_bytes());
         }
     }
     value
@@ -205,12 +203,10 @@ fn from_value(value: &[u8]) -> Option<(Range<u64>, Tables)> {
     let mut tables = Tables::default();
     for table in &mut tables {
         let count = usize::try_from(number_at(rest, 0)?).ok()?;
-        let (pairs, after) = rest.get(8..)?.split_at_checked(count.checked_mul(24)?)?;
-        table.extend(
-            pairs
-                .chunks_exact(24)
-                .filter_map(|bytes| text_pair(bytes).ok()),
-        );
+        let (pairs, after) = rest
+            .get(8..)?
+            .split_at_checked(count.checked_mul(PAIR_BYTES)?)?;
+        table.extend(pairs.as_chunks().0.iter().map(runs::Pair::from_bytes));
         rest = after;
     }
     Some((places, tables))
@@ -258,12 +254,9 @@ impl Index for FjallIndex {
             let found = self
                 .runs
                 .range(table, text_pair(from)?, text_pair(to)?, limit)?;
-            let key = |pair: runs::Pair| {
-                [&pair.key.to_be_bytes()[..], &pair.place.to_be_bytes()].concat()
-            };
-            return Ok(found
-                .into_iter()
-                .map(|pair| (key(pair), Vec::new()))
+            let pairs = found.into_iter();
+            return Ok(pairs
+                .map(|pair| (pair.to_bytes().to_vec(), Vec::new()))
                 .collect());
         }
         self.keyspace(space)?

@@ -18,13 +18,12 @@ use super::{
     filter::Filter,
     merge::Merge,
     path_of,
-    run::{ORDERS, Pair, Run, TABLES},
+    run::{ORDERS, PAIR_BYTES, Pair, Run, TABLES},
 };
 use crate::disk::{read_exact_at, sync_folder};
 
 /// What the system reads at once anyway.
 const PAGE_BYTES: usize = 4096;
-const PAIR_BYTES: usize = 24;
 /// The checksum takes the rest.
 const PAIRS_A_PAGE: usize = (PAGE_BYTES - 4) / PAIR_BYTES;
 /// A merge reads so many pages at a time.
@@ -179,8 +178,7 @@ impl Writer {
             if table == ORDERS {
                 self.filter.insert(pair.key);
             }
-            page.extend_from_slice(&pair.key.to_be_bytes());
-            page.extend_from_slice(&pair.place.to_be_bytes());
+            page.extend_from_slice(&pair.to_bytes());
             written.pairs += 1;
             if page.len() == PAIRS_A_PAGE * PAIR_BYTES {
                 self.page(&mut page)?;
@@ -276,18 +274,10 @@ impl File {
                 return Err(damaged());
             }
             let room = (left - pairs.len()).min(PAIRS_A_PAGE);
-            pairs.extend(content.chunks_exact(PAIR_BYTES).take(room).map(pair_of));
+            let content = content.as_chunks().0.iter();
+            pairs.extend(content.take(room).map(Pair::from_bytes));
         }
         Ok(pairs)
-    }
-}
-
-fn pair_of(bytes: &[u8]) -> Pair {
-    let mut key = [0; 16];
-    key.copy_from_slice(&bytes[..16]);
-    Pair {
-        key: u128::from_be_bytes(key),
-        place: take_u64(bytes, 16),
     }
 }
 

@@ -22,7 +22,7 @@ use std::{
 };
 
 use run::{ORDERS, Run};
-pub(super) use run::{Pair, TABLES, Tables};
+pub(super) use run::{PAIR_BYTES, Pair, TABLES, Tables};
 use worker::Worker;
 
 /// A run of so many orders goes to disk: 4 MiB or so, seconds of work of a busy network.

@@ -20,6 +20,30 @@ pub(in super::super) struct Pair {
     pub(in super::super) place: u64,
 }
 
+/// How many bytes a pair takes, wherever it is written.
+pub(in super::super) const PAIR_BYTES: usize = 24;
+
+impl Pair {
+    /// The key and the place, so that the bytes sort as the pairs do.
+    pub(in super::super) fn to_bytes(self) -> [u8; PAIR_BYTES] {
+        let mut bytes = [0; PAIR_BYTES];
+        bytes[..16].copy_from_slice(&self.key.to_be_bytes());
+        bytes[16..].copy_from_slice(&self.place.to_be_bytes());
+        bytes
+    }
+
+    /// From those bytes.
+    pub(in super::super) fn from_bytes(bytes: &[u8; PAIR_BYTES]) -> Self {
+        let (mut key, mut place) = ([0; 16], [0; 8]);
+        key.copy_from_slice(&bytes[..16]);
+        place.copy_from_slice(&bytes[16..]);
+        Self {
+            key: u128::from_be_bytes(key),
+            place: u64::from_be_bytes(place),
+        }
+    }
+}
+
 /// The pairs of each kind.
 pub(in super::super) type Tables = [Vec<Pair>; TABLES];
 
@@ -36,10 +60,10 @@ enum Pairs {
 }
 
 impl Run {
-    /// Sorts the pairs of these places.
+    /// Sorts the pairs of these places; where they are sorted piece by piece, that only merges.
     pub(super) fn in_memory(places: Range<u64>, mut tables: Tables) -> Self {
         for table in &mut tables {
-            table.sort_unstable();
+            table.sort();
         }
         let mut filter = Filter::for_keys(tables[ORDERS].len());
         for pair in &tables[ORDERS] {

@@ -12,7 +12,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::{ORDERS_TO_FLUSH, OnFlushed, file, merge::Merge, run::Run, to_merge};
+use super::{ORDERS_TO_FLUSH, OnFlushed, file, run::Run, to_merge};
 
 /// So many runs that should be in files may be in memory before whoever adds more has to wait.
 const MOST_WAITING: usize = 4;
@@ -168,10 +168,8 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
     let end = runs.last().map_or(0, |run| run.places().end);
     let mut tables = super::Tables::default();
     for (table, pairs) in tables.iter_mut().enumerate() {
-        pairs.reserve_exact(runs.iter().map(|run| run.count(table)).sum());
-        let mut merge = Merge::new(runs, table)?;
-        while let Some(pair) = merge.next()? {
-            pairs.push(pair);
+        for run in runs {
+            pairs.extend(run.chunk(table, 0)?);
         }
     }
     Ok(Run::in_memory(start..end, tables))
