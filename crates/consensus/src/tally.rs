@@ -129,14 +129,21 @@ impl Tally {
 
     /// The most different blocks of one height that one voter has voted for with votes of one kind.
     pub fn most_hashes_of_a_voter(&self) -> usize {
-        let mut counts: BTreeMap<(Height, VoteKind, MemberIndex), usize> = BTreeMap::new();
+        let mut most = 0;
+        let mut counts: BTreeMap<MemberIndex, usize> = BTreeMap::new();
+        let mut place = None;
+        // Those of one height and kind follow one another.
         for ((height, _, kind, _), votes) in &self.votes {
+            if place.replace((height, kind)) != Some((height, kind)) {
+                counts.clear();
+            }
             for voter in votes.shares.keys() {
-                let count = counts.entry((*height, *kind, *voter)).or_default();
+                let count = counts.entry(*voter).or_default();
                 *count = count.saturating_add(1);
+                most = most.max(*count);
             }
         }
-        counts.into_values().max().unwrap_or(0)
+        most
     }
 
     /// The highest height there is a vote for.

@@ -21,6 +21,10 @@ const GRACES: u64 = 9;
 /// The grace is stretched to no more than a minute, or ten resend intervals where that is more.
 const LEAST_STRETCH_CAP: u64 = 60_000_000;
 
+/// So many heights that are certified one after the other and not final are a standstill: the grace, which
+/// doubles at each, fits any network long before.
+const MOST_BEHIND: u64 = 200;
+
 /// How long a height may take, in microseconds of true time, when the final head is so many heights
 /// behind: what was lost is sent again, the wait passes, and the grace with all patience.
 fn height_time(plan: &Plan, behind: u64) -> u64 {
@@ -46,7 +50,8 @@ pub(crate) fn settling_time(plan: &Plan, behind: u64) -> u64 {
     ROUNDS * height_time(plan, behind)
 }
 
-/// Where nothing keeps a quorum from certifying blocks, no height takes longer than a stated time.
+/// Finality never lags by more than a stated number of heights, and where nothing keeps a quorum from
+/// certifying blocks, no height takes longer than a stated time.
 pub(super) struct Pace {
     plan: Plan,
 }
@@ -63,26 +68,32 @@ impl Checker for Pace {
     }
 
     fn observe(&mut self, _: &Facts, seen: &Observation) -> Result<(), String> {
-        match seen {
-            Observation::Stepped {
-                host,
-                now,
-                height,
-                final_height,
-                clock: Some(clock),
-                ..
-            } if self.plan.steady => {
-                let taken = now.0.saturating_sub(clock.0);
-                let most = height_time(&self.plan, height.above(*final_height));
-                if taken > most {
-                    return Err(format!(
-                        "member {host} has had work at {height} for {taken} us; at most {most} are allowed"
-                    ));
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+        let Observation::Stepped {
+            host,
+            now,
+            height,
+            final_height,
+            clock,
+            ..
+        } = seen
+        else {
+            return Ok(());
+        };
+        if height.previous().above(*final_height) > MOST_BEHIND {
+            return Err(format!(
+                "for more than {MOST_BEHIND} heights nothing has become final"
+            ));
         }
+        if let Some(clock) = clock.filter(|_| self.plan.steady) {
+            let taken = now.0.saturating_sub(clock.0);
+            let most = height_time(&self.plan, height.above(*final_height));
+            if taken > most {
+                return Err(format!(
+                    "member {host} has had work at {height} for {taken} us; at most {most} are allowed"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
