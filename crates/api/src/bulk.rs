@@ -2,8 +2,8 @@
 //!
 //! The body is read while answers are written, and both are bounded: lines are gathered into groups,
 //! a few groups are under way at once, and reading pauses while no more may be. The first lines go
-//! off as they come; while a group is under way those behind it gather, so the faster the client
-//! sends, the larger the groups and the fewer the syncs of the disk.
+//! off as they come; then those behind them gather for a moment, so the faster the client sends, the
+//! larger the groups, and each costs a sync of the disk, a signature, and a message to every member.
 
 use std::{convert::Infallible, mem, time::Duration};
 
@@ -21,7 +21,7 @@ use futures::{
 use serde::Serialize;
 use tokio::{
     sync::OwnedSemaphorePermit,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use crate::{
@@ -40,6 +40,9 @@ pub(crate) const NDJSON: &str = "application/x-ndjson";
 /// A group with so many bytes of lines is full: a thousand usual orders, or four of the longest lines.
 /// With [`MOST_GROUPS_UNDER_WAY`] it bounds what a stream holds to a few megabytes.
 const FULL_GROUP_BYTES: usize = 256 * 1024;
+/// A group that is not full goes off only so long after the one before it: little beside the time it
+/// takes to become final, and hundreds of lines of a busy stream.
+const GATHERING: Duration = Duration::from_millis(10);
 /// Groups of one stream that may be under way at once: enough that some wait for the node's next sync
 /// of the disk while it works on one.
 const MOST_GROUPS_UNDER_WAY: usize = 4;
@@ -81,6 +84,7 @@ pub(crate) async fn place_all(
         group: Group::default(),
         under_way: FuturesOrdered::new(),
         reading: true,
+        went_off: None,
         last_words: None,
         _permit: permit,
     };
@@ -103,6 +107,8 @@ struct Conversation {
     /// The answers to groups submitted.
     under_way: FuturesOrdered<BoxFuture<'static, Vec<u8>>>,
     reading: bool,
+    /// When the last group went off.
+    went_off: Option<Instant>,
     /// What is said after all answers, where the body was not read to its end.
     last_words: Option<Problem>,
     _permit: OwnedSemaphorePermit,
@@ -117,6 +123,7 @@ impl Conversation {
                 return self.conclude().await.map(|last| (last, self));
             }
             let limits = &self.app.config.limits;
+            let next_off = self.next_off();
             tokio::select! {
                 biased;
                 Some(answers) = self.under_way.next() => return Some((answers, self)),
@@ -125,6 +132,7 @@ impl Conversation {
                         "the node is stopping and reads no more; send the lines without an answer again when it is back",
                     ));
                 }
+                () = sleep_until(next_off), if self.group.lines > 0 && self.under_way.is_empty() => {}
                 chunk = self.body.next(), if self.reading && !self.group.is_full() => self.put(chunk),
                 () = sleep(limits.read_timeout), if self.under_way.is_empty() => {
                     self.end(Problem::body_too_slow(
@@ -161,16 +169,24 @@ impl Conversation {
                 }
             }
             let off = match self.under_way.len() {
-                0 => self.group.lines > 0,
+                0 if self.group.lines == 0 => false,
+                0 => self.group.is_full() || !self.reading || Instant::now() >= self.next_off(),
                 groups => self.group.is_full() && groups < MOST_GROUPS_UNDER_WAY,
             };
             if !off {
                 return;
             }
+            self.went_off = Some(Instant::now());
             let group = mem::take(&mut self.group);
             self.under_way
                 .push_back(group.answers(self.app.clone()).boxed());
         }
+    }
+
+    /// When a group that is not full may go off.
+    fn next_off(&self) -> Instant {
+        self.went_off
+            .map_or_else(Instant::now, |went_off| went_off + GATHERING)
     }
 
     /// Reads no more.

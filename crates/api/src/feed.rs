@@ -68,15 +68,22 @@ impl EventFeed {
 
     /// Tells everyone who listens.
     pub fn publish(&self, data: EventData) {
+        self.publish_all([data]);
+    }
+
+    /// Tells everyone who listens of several events, which no other comes between.
+    pub fn publish_all(&self, all: impl IntoIterator<Item = EventData>) {
         let mut recent = self.lock();
-        let id = recent.newest.saturating_add(1);
-        recent.newest = id;
-        if recent.events.len() == MAX_RECENT_EVENTS {
-            recent.events.pop_front();
+        for data in all {
+            let id = recent.newest.saturating_add(1);
+            recent.newest = id;
+            if recent.events.len() == MAX_RECENT_EVENTS {
+                recent.events.pop_front();
+            }
+            recent.events.push_back(Event { id, data });
         }
-        recent.events.push_back(Event { id, data });
         // Rung under the lock, so that the bell never shows an id older than one it showed before.
-        self.newest.send_replace(id);
+        self.newest.send_replace(recent.newest);
     }
 
     /// Listens: from now on, or to all that happened after an event.

@@ -19,7 +19,7 @@ use crate::{
     bulk::{self, NDJSON},
     extract::{JsonBytes, Parameters, PathText, is_of_type, page_limit},
     model::{
-        NewOrder, OrderPage, OrderState, OrderView, PlacedOrder, ProblemBody, Proof, SALT_BYTES,
+        NewOrder, OrderPage, OrderState, OrderView, PlacedOrder, ProblemBody, Proof,
         Salt,
     },
     money::{parse_amount, parse_currency},
@@ -222,7 +222,7 @@ pub(crate) fn make_order(
         return Err(Problem::invalid(detail));
     }
     let personal = PersonalPart {
-        salt: new.salt.map_or_else(random_salt, |Salt(salt)| Ok(salt))?,
+        salt: new.salt.map_or_else(rand::random, |Salt(salt)| salt),
         customer: text("customer", new.customer)?,
         details: text("details", new.details)?,
     };
@@ -249,16 +249,6 @@ fn amount(app: &App, text: &str, currency: Option<&str>) -> Result<Amount, Probl
 fn text<const MAX: usize>(field: &str, given: String) -> Result<Text<MAX>, Problem> {
     Text::new(given)
         .map_err(|error: TextTooLong| Problem::invalid(format!("{field} {error}; shorten it")))
-}
-
-fn random_salt() -> Result<[u8; SALT_BYTES], Problem> {
-    let mut salt = [0; SALT_BYTES];
-    getrandom::fill(&mut salt).map_err(|error| {
-        Problem::internal(format!(
-            "the operating system gave no random numbers: {error}"
-        ))
-    })?;
-    Ok(salt)
 }
 
 /// Shows an order, however far it has come.

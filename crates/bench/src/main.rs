@@ -44,6 +44,10 @@ struct Arguments {
     /// How often each scenario is run [default: 5, with --quick 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     runs: Option<u8>,
+    /// In bulk, offer so many orders a second instead of searching for the most: to compare programs, or
+    /// to profile one, under the same load.
+    #[arg(long, value_name = "ORDERS")]
+    rate: Option<u32>,
     /// The folder for networks, which are removed again, and for results.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     folder: PathBuf,
@@ -103,6 +107,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         Effort::WHOLE
     };
     effort.runs = arguments.runs.map_or(effort.runs, usize::from);
+    effort.rate = arguments.rate.map(f64::from);
     let names = if arguments.scenario.is_empty() {
         Name::value_variants()
     } else {

@@ -275,17 +275,7 @@ impl ChainVerifier {
             if !self.batches.insert(*id) {
                 return Err(format!("batch {} is sealed twice", id.short()));
             }
-            let personal_parts_match = full.personal.len() == full.batch.entries.len()
-                && full
-                    .batch
-                    .entries
-                    .iter()
-                    .zip(&full.personal)
-                    .all(|(entry, part)| {
-                        part.as_ref()
-                            .is_none_or(|part| types::batch::personal_part_matches(entry, part))
-                    });
-            if !personal_parts_match {
+            if full.is_complete().is_none() {
                 return Err("a customer or details are not those the order commits to".to_owned());
             }
             verified.push(batch);

@@ -83,10 +83,10 @@ impl Network {
         let personal = orders
             .iter()
             .map(|number| Some(personal(*number)))
-            .collect();
+            .collect::<Vec<_>>();
         FullBatch {
-            batch: Arc::new(batch),
-            personal,
+            batch: batch.batch().clone(),
+            personal: Arc::new(personal),
         }
     }
 }
@@ -282,7 +282,7 @@ fn an_empty_chain_and_one_without_personal_parts_hold() {
     let mut chain = Chain::new(&Simulated);
     for block in &mut chain.blocks {
         for full in &mut block.batches {
-            full.personal.fill(None);
+            Arc::make_mut(&mut full.personal).fill(None);
         }
     }
     assert!(chain.verify(&Simulated).is_ok());
@@ -470,21 +470,25 @@ fn an_entry_is_what_its_author_and_customer_signed() {
     });
 }
 
+fn personal_of(chain: &mut Chain) -> &mut Vec<Option<PersonalPart>> {
+    Arc::make_mut(&mut chain.block(1).batches[0].personal)
+}
+
 #[test]
 fn personal_parts_are_those_the_orders_commit_to() {
     let reason = "a customer or details are not those the order commits to";
     refused(1, reason, |chain| {
-        let part = chain.block(1).batches[0].personal[0].as_mut().unwrap();
+        let part = personal_of(chain)[0].as_mut().unwrap();
         part.customer = Text::new("ANON-9").unwrap();
     });
     refused(1, reason, |chain| {
-        chain.block(1).batches[0].personal.swap(0, 1);
+        personal_of(chain).swap(0, 1);
     });
     refused(1, reason, |chain| {
-        chain.block(1).batches[0].personal.pop();
+        personal_of(chain).pop();
     });
     refused(1, reason, |chain| {
-        chain.block(1).batches[0].personal.push(None);
+        personal_of(chain).push(None);
     });
 }
 

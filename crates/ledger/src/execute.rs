@@ -39,7 +39,7 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
             if known && !mutated(Mutation::RecordAgain) {
                 continue;
             }
-            nodes.extend(frontier.append(*leaf));
+            frontier.append(*leaf, &mut nodes);
             recorded.push(Recorded {
                 id: *id,
                 batch: batch_place,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use types::{
-    BatchId, FullBatch, MemberId, Mutation, OrderId, PersonalPart, VerifiedBatch, mutated,
+    BatchId, FullBatch, MemberId, Mutation, OrderId, PersonalParts, VerifiedBatch, mutated,
 };
 
 /// The pool's caps. They refuse unsolicited batches only, never one that a proposal names
@@ -43,7 +43,7 @@ pub struct Held {
     /// The public part, checked.
     pub batch: VerifiedBatch,
     /// The personal parts; complete when every one is there and matches.
-    pub personal: Vec<Option<PersonalPart>>,
+    pub personal: PersonalParts,
     /// True when every personal part is there and matches.
     pub complete: bool,
     /// Rises with every arrival.
@@ -118,7 +118,7 @@ impl Pool {
     pub fn insert(
         &mut self,
         batch: VerifiedBatch,
-        personal: Vec<Option<PersonalPart>>,
+        personal: PersonalParts,
         complete: bool,
     ) -> bool {
         let id = batch.id();

@@ -2,19 +2,23 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use ledger::{Pool, PoolLimits, PoolRefusal};
 use support::{batch, member, order_id, personal};
-use types::{PersonalPart, VerifiedBatch};
+use types::{PersonalParts, VerifiedBatch};
 
-fn whole(orders: &[u64]) -> Vec<Option<PersonalPart>> {
-    orders
-        .iter()
-        .map(|number| Some(personal(*number)))
-        .collect()
+fn whole(orders: &[u64]) -> PersonalParts {
+    let parts = orders.iter().map(|number| Some(personal(*number)));
+    Arc::new(parts.collect())
+}
+
+fn none(count: usize) -> PersonalParts {
+    Arc::new(vec![None; count])
 }
 
 fn put(pool: &mut Pool, batch: &VerifiedBatch) {
-    assert!(pool.insert(batch.clone(), vec![None; batch.entries().len()], true));
+    assert!(pool.insert(batch.clone(), none(batch.entries().len()), true));
 }
 
 fn ids(pool: &Pool) -> Vec<types::BatchId> {
@@ -49,7 +53,7 @@ fn a_batch_held_already_changes_nothing() {
     put(&mut pool, &first);
     put(&mut pool, &batch(1, 2, &[2]));
     assert!(!pool.insert(first.clone(), whole(&[1]), true));
-    assert!(!pool.insert(first.clone(), vec![None], false));
+    assert!(!pool.insert(first.clone(), none(1), false));
     assert_eq!(ids(&pool)[0], first.id());
     assert_eq!((pool.len(), pool.orders()), (2, 2));
     assert!(pool.get(&first.id()).unwrap().complete);
@@ -59,18 +63,22 @@ fn a_batch_held_already_changes_nothing() {
 fn personal_parts_can_come_later() {
     let mut pool = Pool::default();
     let batch = batch(1, 1, &[1, 2]);
-    assert!(pool.insert(batch.clone(), vec![Some(personal(1)), None], false));
+    assert!(pool.insert(
+        batch.clone(),
+        Arc::new(vec![Some(personal(1)), None]),
+        false
+    ));
     let held = pool.get(&batch.id()).unwrap();
     assert!(!held.complete);
-    assert_eq!(held.full().personal, [Some(personal(1)), None]);
+    assert_eq!(**held.full().personal, [Some(personal(1)), None]);
     assert!(pool.insert(batch.clone(), whole(&[1, 2]), true));
     let held = pool.get(&batch.id()).unwrap();
     assert!(held.complete);
     assert_eq!(held.full().personal, whole(&[1, 2]));
-    assert!(held.full().personal_parts_match());
+    assert_eq!(held.full().is_complete(), Some(true));
     assert_eq!(&held.full().batch, batch.batch());
     // What is complete stays so.
-    assert!(!pool.insert(batch.clone(), vec![None, None], false));
+    assert!(!pool.insert(batch.clone(), none(2), false));
     assert!(pool.get(&batch.id()).unwrap().complete);
     assert_eq!((pool.len(), pool.orders()), (1, 2));
 }

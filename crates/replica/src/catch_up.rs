@@ -3,7 +3,7 @@
 use store::{FinalityProof, Record};
 use types::{
     BatchId, BlockHash, Digest, FinalBlock, FullBatch, Header, Height, IdentityPublicKey, Message,
-    Mutation, Proposal, Status, encode, encoding, message::MAX_FINALITY_HEADERS, mutated,
+    Mutation, Proposal, Status, encoded_len, encoding, message::MAX_FINALITY_HEADERS, mutated,
 };
 
 use crate::{
@@ -203,7 +203,7 @@ impl Replica {
                 }
             };
             if let Some(full) = full {
-                bytes = bytes.saturating_add(encode(&full).len());
+                bytes = bytes.saturating_add(encoded_len(&full));
                 self.send(To::Peer(to), Message::Batch(full));
             }
         }
@@ -234,7 +234,7 @@ impl Replica {
             for batch in block.batches {
                 // What does not fit is asked for batch by batch.
                 if bytes < ANSWER_BYTES {
-                    bytes = bytes.saturating_add(encode(&batch).len());
+                    bytes = bytes.saturating_add(encoded_len(&batch));
                     carried.push(batch);
                 }
             }

@@ -1,13 +1,11 @@
 //! Checking a message by itself, signatures in bulk, outside of `step`: it needs the genesis and
 //! nothing else, so it can run on any thread.
 
-use std::sync::Arc;
-
 use store::FinalityProof;
 use types::{
     BatchError, BatchId, Block, BlockHash, Certificate, ChainId, Equivocation, FullBatch, Genesis,
-    Header, Height, MemberSet, Message, PersonalPart, Proposal, Signatures, SignedBlock, Status,
-    VerifiedBatch, Vote, batch, block::batches_root, encode, message,
+    Header, Height, MemberSet, Message, PersonalParts, Proposal, Signatures, SignedBlock, Status,
+    VerifiedBatch, Vote, block::batches_root, encoded_len, message,
 };
 
 /// The most bytes of one batch with its personal parts: four times what an honest member puts into
@@ -47,7 +45,7 @@ pub enum Fault {
 #[derive(Debug, Clone)]
 pub(crate) struct CheckedBatch {
     pub(crate) batch: VerifiedBatch,
-    pub(crate) personal: Vec<Option<PersonalPart>>,
+    pub(crate) personal: PersonalParts,
     /// Every personal part is there.
     pub(crate) complete: bool,
 }
@@ -173,10 +171,10 @@ fn check_batch(
     members: &MemberSet,
     full: FullBatch,
 ) -> Result<CheckedBatch, Fault> {
-    if encode(&full).len() > MOST_BATCH_BYTES {
+    if encoded_len(&full) > MOST_BATCH_BYTES {
         return Err(Fault::TooMuch);
     }
-    let FullBatch { batch, personal } = full;
+    let batch = full.batch.clone();
     let author = members
         .by_id(&batch.author)
         .ok_or(BatchError::UnknownAuthor(batch.author))?;
@@ -186,19 +184,10 @@ fn check_batch(
         &author.identity_key,
         genesis.batch_limits(),
     )?;
-    let entries = &verified.batch().entries;
-    let match_where_there = personal.len() == entries.len()
-        && entries.iter().zip(&personal).all(|(entry, part)| {
-            part.as_ref()
-                .is_none_or(|part| batch::personal_part_matches(entry, part))
-        });
-    if !match_where_there {
-        return Err(Fault::Personal);
-    }
-    let complete = personal.iter().all(Option::is_some);
+    let complete = full.is_complete().ok_or(Fault::Personal)?;
     Ok(CheckedBatch {
         batch: verified,
-        personal,
+        personal: full.personal,
         complete,
     })
 }
@@ -260,9 +249,9 @@ pub(crate) fn ends_final<'a>(
 
 impl CheckedBatch {
     /// One of this member's own, made a moment ago.
-    pub(crate) fn own(batch: &Arc<types::Batch>, personal: Vec<Option<PersonalPart>>) -> Self {
+    pub(crate) fn own(batch: VerifiedBatch, personal: PersonalParts) -> Self {
         Self {
-            batch: VerifiedBatch::from_own_disk(batch.clone()),
+            batch,
             personal,
             complete: true,
         }

@@ -1,5 +1,7 @@
 //! What becomes final, and what follows from it (`docs/protocol.md` §5 rule 5).
 
+use std::sync::Arc;
+
 use consensus::Parent;
 use store::{ExecutedBlock, FinalityProof, Record, RecordedEntry};
 use types::{BlockHash, Certificate, FullBatch, Height, Mutation, mutated};
@@ -98,7 +100,7 @@ impl Replica {
             // Held as long as a block names it.
             let personal = match self.pool.remove(&batch.id()) {
                 Some(held) => held.personal,
-                None => vec![None; batch.batch().entries.len()],
+                None => Arc::new(vec![None; batch.batch().entries.len()]),
             };
             FullBatch {
                 batch: batch.batch().clone(),

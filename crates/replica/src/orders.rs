@@ -1,12 +1,12 @@
 //! Taking orders in, and batches of others (`docs/protocol.md` §3).
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use ledger::would_record;
 use store::{Answer, Record};
 use types::{
     Batch, Entry, FullBatch, MemberId, MemberIndex, Message, Mutation, Order, OrderId,
-    PersonalPart, VerifiedBatch, Voucher, encode, mutated, order::MAX_ORDER_BYTES,
+    PersonalPart, VerifiedBatch, Voucher, encoded_len, mutated, order::MAX_ORDER_BYTES,
 };
 
 use crate::{
@@ -46,7 +46,7 @@ impl Replica {
                 .extend(submissions.iter().map(|_| Err(Refusal::Observer)));
             return;
         };
-        let mut here = BTreeSet::new();
+        let mut here = HashSet::new();
         let mut draft = Draft::default();
         let mut answers = Vec::new();
         let mut waiting = (0_u64, 0_u64);
@@ -57,7 +57,7 @@ impl Replica {
                 answered,
             } = submission;
             let entry = Entry::Order(order);
-            let bytes = encode(&entry).len();
+            let bytes = encoded_len(&entry);
             let size = u64::try_from(bytes).unwrap_or(u64::MAX);
             let submitted = self.admit(&author, entry.order(), bytes, waiting, &mut here);
             if let Ok(id) = submitted {
@@ -77,7 +77,7 @@ impl Replica {
                     }
                 }
                 let all = bytes
-                    .saturating_add(encode(&personal).len())
+                    .saturating_add(encoded_len(&personal))
                     .saturating_add(PERSONAL_OVERHEAD);
                 if !draft.has_room(bytes, all, &self.genesis) {
                     self.own_batch(author, std::mem::take(&mut draft));
@@ -110,7 +110,7 @@ impl Replica {
         order: &Order,
         bytes: usize,
         waiting: (u64, u64),
-        here: &mut BTreeSet<OrderId>,
+        here: &mut HashSet<OrderId>,
     ) -> Submitted {
         if matches!(&order.voucher, Voucher::Till(till) if till != author) {
             return Err(Refusal::ForeignTill);
@@ -142,20 +142,21 @@ impl Replica {
         // Rises over restarts too, without having to be remembered.
         let by_the_clock = self.now.wall.0.saturating_mul(1_000);
         self.last_batch_number = self.last_batch_number.saturating_add(1).max(by_the_clock);
-        let batch = Arc::new(Batch::sign(
+        let batch = Batch::sign(
             &*self.signatures,
             &self.chain,
             &self.identity,
             author,
             self.last_batch_number,
             draft.entries,
-        ));
+        );
+        let personal = Arc::new(draft.personal);
         let full = FullBatch {
-            batch: batch.clone(),
-            personal: draft.personal.clone(),
+            batch: batch.batch().clone(),
+            personal: personal.clone(),
         };
         self.send(To::All, Message::Batch(full));
-        self.hold(CheckedBatch::own(&batch, draft.personal));
+        self.hold(CheckedBatch::own(batch, personal));
     }
 
     /// A batch from a peer, unasked or fetched.
@@ -209,11 +210,8 @@ impl Replica {
         let id = batch.id();
         // Dropped before and back again, for example in the course of a recovery.
         self.out.forget.retain(|forgotten| *forgotten != id);
-        let full = FullBatch {
-            batch: batch.batch().clone(),
-            personal: personal.clone(),
-        };
-        self.out.persist.push(Record::Batch(full));
+        let record = Record::Batch(batch.clone(), personal.clone());
+        self.out.persist.push(record);
         let mut waiting = Vec::new();
         for node in self.tree.iter_mut() {
             if let State::Lacking(lacking) = &mut node.state

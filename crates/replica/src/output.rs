@@ -5,7 +5,7 @@ use std::sync::Arc;
 use store::{CommitReceipt, ExecutedBlock, Record};
 use types::{
     BatchId, BlockHash, Certificate, Header, Height, IdentityPublicKey, MemberIndex, Message,
-    Micros, Monotonic, OrderId, PersonalPart, VerifiedBatch,
+    Micros, Monotonic, OrderId, PersonalParts, VerifiedBatch,
 };
 
 /// To whom a message goes.
@@ -105,7 +105,7 @@ pub enum Notice {
         /// The batch.
         batch: VerifiedBatch,
         /// Its personal parts.
-        personal: Vec<Option<PersonalPart>>,
+        personal: PersonalParts,
     },
     /// Batches left the pool without being sealed: nothing in them was new, or a block that came to
     /// nothing had brought them in without their personal parts or beyond their author's share.

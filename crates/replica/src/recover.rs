@@ -4,8 +4,7 @@
 use consensus::{Parent, genesis_parent};
 use store::{FinalityProof, Reader, Record, StoreError};
 use types::{
-    Certificate, Frontier, Genesis, Height, Mutation, Now, SignedBlock, VerifiedBatch, VoteKind,
-    mutated,
+    Certificate, Frontier, Genesis, Height, Mutation, Now, SignedBlock, VoteKind, mutated,
 };
 
 use crate::{
@@ -57,13 +56,12 @@ impl Replica {
             return Ok((Vec::new(), Vec::new()));
         }
         match record {
-            Record::Batch(full) => {
-                let batch = VerifiedBatch::from_own_disk(full.batch.clone());
+            Record::Batch(batch, personal) => {
                 if !self.reader.is_final_batch(&batch.id())? {
-                    let complete = full.personal_parts_match();
+                    let complete = personal.iter().all(Option::is_some);
                     self.hold(CheckedBatch {
                         batch,
-                        personal: full.personal,
+                        personal,
                         complete,
                     });
                 }
@@ -180,7 +178,7 @@ impl Replica {
 /// Nothing is, unless a mutation says so.
 fn is_forgotten(record: &Record) -> bool {
     mutated(match record {
-        Record::Batch(_) => Mutation::ForgetBatches,
+        Record::Batch(..) => Mutation::ForgetBatches,
         Record::Vote(_) => Mutation::ForgetVotes,
         Record::Certificate(certificate) if certificate.kind == VoteKind::Certify => {
             Mutation::ForgetCertificates

@@ -366,7 +366,7 @@ impl Replica {
         let only_batches = output
             .persist
             .iter()
-            .all(|record| matches!(record, Record::Batch(_)));
+            .all(|record| matches!(record, Record::Batch(..)));
         output.sync = !only_batches || !output.submitted.is_empty() || !output.finalized.is_empty();
         if output.finalized.is_empty() && mutated(Mutation::SendBeforePersist) {
             output.sync = false;

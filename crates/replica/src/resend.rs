@@ -1,6 +1,6 @@
 //! Sending again what may have been lost (`docs/protocol.md` §7).
 
-use types::{Message, Micros, Mutation, encode, mutated};
+use types::{Message, Micros, Mutation, encoded_len, mutated};
 
 use crate::{output::To, replica::Replica};
 
@@ -78,7 +78,7 @@ impl Replica {
             let Some(full) = self.pool.get(&batch.id()).map(ledger::Held::full) else {
                 continue;
             };
-            bytes = bytes.saturating_add(encode(&full).len());
+            bytes = bytes.saturating_add(encoded_len(&full));
             if bytes > RESEND_BYTES {
                 return;
             }

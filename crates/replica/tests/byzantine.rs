@@ -342,7 +342,8 @@ fn batches_with_wrong_signatures_or_customers_stay_out() {
     let mut forged = full.clone();
     std::sync::Arc::make_mut(&mut forged.batch).number += 1;
     let mut garbled = full.clone();
-    garbled.personal[0].as_mut().unwrap().salt[0] ^= 1;
+    let parts = std::sync::Arc::make_mut(&mut garbled.personal);
+    parts[0].as_mut().unwrap().salt[0] ^= 1;
     tell(&mut world, LIAR, [1], Message::Batch(forged));
     tell(&mut world, LIAR, [2], Message::Batch(garbled));
     finish(&mut world);
@@ -562,14 +563,14 @@ fn batches_named_without_their_customers_do_not_pile_up() {
             world,
             LIAR,
             &head_of(world, 0),
-            std::slice::from_ref(&batch),
+            std::slice::from_ref(batch.batch()),
             |_| {},
         );
         tell(world, LIAR, HONEST, proposal(&block));
         world.run_for(1_000);
         let full = types::FullBatch {
-            batch: std::sync::Arc::new(batch),
-            personal: vec![None],
+            batch: batch.batch().clone(),
+            personal: std::sync::Arc::new(vec![None]),
         };
         tell(world, LIAR, HONEST, Message::Batch(full));
         world.run_for(1_000);

@@ -149,7 +149,7 @@ fn records(output: &Output) -> Vec<&'static str> {
 
 fn name_of_record(record: &Record) -> &'static str {
     match record {
-        Record::Batch(_) => "batch",
+        Record::Batch(..) => "batch",
         Record::Block(_) => "block",
         Record::Vote(vote) if vote.kind == VoteKind::Certify => "vote to certify",
         Record::Vote(_) => "vote to finalize",

@@ -13,7 +13,7 @@ use replica::{
     Event, FinalRun, Notice, Outgoing, Output, Replica, Sealed, Setup, Submission, Submitted,
 };
 use store::{CommitReceipt, MemoryIndex, Record, Store, StoreError};
-use types::{Certificate, Height, Message, Monotonic, Now, OrderId};
+use types::{Certificate, FullBatch, Height, Message, Monotonic, Now, OrderId};
 
 use crate::{
     disks::FaultyDisk,
@@ -383,7 +383,7 @@ impl Process {
         }
         for record in &output.persist {
             match record {
-                Record::Batch(_) => seen.extend(observe_held(host, record)),
+                Record::Batch(..) => seen.extend(observe_held(host, record)),
                 Record::Block(block) => seen.push(Observation::Block {
                     host,
                     now: now.monotonic,
@@ -458,13 +458,17 @@ fn observe_certificate(host: usize, certificate: &Certificate) -> Observation {
 }
 
 fn observe_held(host: usize, record: &Record) -> Option<Observation> {
-    let Record::Batch(full) = record else {
+    let Record::Batch(batch, personal) = record else {
         return None;
+    };
+    let full = FullBatch {
+        batch: batch.batch().clone(),
+        personal: personal.clone(),
     };
     Some(Observation::Held {
         host,
-        batch: full.batch.clone(),
-        complete: full.personal_parts_match(),
+        complete: full.is_complete() == Some(true),
+        batch: full.batch,
     })
 }
 

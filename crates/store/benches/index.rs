@@ -3,10 +3,10 @@
 use divan::{Bencher, black_box, counter::ItemsCount};
 use store::{
     FjallIndex, Index as _,
-    index::{Change, Space},
+    index::{Entries, Space},
 };
 use tempfile::TempDir;
-use types::{OrderId, encoding::sha256};
+use types::{LogIndex, OrderId, encoding::sha256};
 
 /// Orders a block.
 const BLOCK: u64 = 1_000;
@@ -28,21 +28,15 @@ fn id(number: u64) -> OrderId {
     sha256(&number.to_le_bytes())
 }
 
-/// What a block changes: its orders' places in the order log by their ids, by receiver and by customer.
-fn block(number: u64) -> Vec<Change> {
-    let whose = |who: u64, order: u64| {
-        let hash = id(who);
-        [&hash.as_bytes()[..16], &order.to_be_bytes()].concat()
-    };
-    (number * BLOCK..(number + 1) * BLOCK)
-        .flat_map(|order| {
-            [
-                Change::put(Space::Orders, id(order).as_ref(), order.to_be_bytes()),
-                Change::put(Space::Receivers, whose(0, order), []),
-                Change::put(Space::Customers, whose(order % CUSTOMERS, order), []),
-            ]
-        })
-        .collect()
+/// What a block brings: its orders' places in the order log by their ids, by receiver and by customer.
+fn block(number: u64) -> Entries {
+    let first = number * BLOCK;
+    let mut entries = Entries::from_place(LogIndex(first));
+    for order in first..first + BLOCK {
+        let customer = format!("customer {}", order % CUSTOMERS);
+        entries.push(&id(order), "shop", Some(&customer));
+    }
+    entries
 }
 
 /// An empty index, which is removed with its folder.
@@ -55,7 +49,9 @@ fn empty() -> (FjallIndex, TempDir) {
 fn filled() -> (FjallIndex, TempDir) {
     let (index, folder) = empty();
     for number in 0..BLOCKS {
-        index.write(block(number)).expect("the index is whole");
+        index
+            .write_entries(Vec::new(), block(number))
+            .expect("the index is whole");
     }
     (index, folder)
 }
@@ -67,7 +63,10 @@ fn insert_a_block_of_1000_orders(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(BLOCK))
         .with_inputs(|| block(numbers.next().expect("numbers do not end")))
-        .bench_local_values(|changes| index.write(changes).expect("the index is whole"));
+        .bench_local_values(|entries| {
+            let written = index.write_entries(Vec::new(), entries);
+            written.expect("the index is whole");
+        });
 }
 
 #[divan::bench(sample_size = LOOKED_UP)]

@@ -10,8 +10,8 @@ use crate::{
     error::StoreError,
     executed::{ExecutedBlock, RecordedEntry},
     frame::Position,
-    index::{Change, Space},
-    layout::{Head, NODES_A_VALUE, Run, number, put_head, runs_value, text_key, two_numbers},
+    index::{Change, Entries, Space},
+    layout::{Head, NODES_A_VALUE, Run, number, put_head, runs_value, two_numbers},
     store::Store,
 };
 
@@ -43,8 +43,9 @@ impl Store {
                 "the certificate is the finality certificate of the last block"
             );
         }
-        let (changes, head) = self.collect(blocks, certificate);
-        let written = self.shared.index.write(changes).map_err(StoreError::from);
+        let (changes, entries, head) = self.collect(blocks, certificate);
+        let written = self.shared.index.write_entries(changes, entries);
+        let written = written.map_err(StoreError::from);
         self.or_poison(written)?;
         // Readers look at live batches before final ones, so a batch is never in neither.
         let mut published = self.shared.publish();
@@ -61,13 +62,14 @@ impl Store {
         &self,
         blocks: &[ExecutedBlock],
         certificate: Option<&Certificate>,
-    ) -> (Vec<Change>, Head) {
+    ) -> (Vec<Change>, Entries, Head) {
         let mut changes = Vec::new();
         let head = self.shared.published().head;
         let (mut height, mut size) = head.map_or((Height::GENESIS, LogSize(0)), |head| {
             (head.height, head.log_size)
         });
         let mut hash = head.map(|head| head.hash);
+        let mut entries = Entries::from_place(LogIndex(size.0));
         for block in blocks {
             let header = block.block.header();
             assert_eq!(
@@ -84,6 +86,7 @@ impl Store {
                 "the order log goes on where it ended"
             );
             self.collect_block(block, &mut changes);
+            collect_entries(block, &mut entries);
             (height, size, hash) = (header.height, header.log_size, Some(block.hash));
         }
         if let Some(certificate) = certificate {
@@ -105,7 +108,7 @@ impl Store {
             durable: self.log.synced().to_u64(),
         };
         changes.push(put_head(&head));
-        (changes, head)
+        (changes, entries, head)
     }
 
     fn collect_block(&self, block: &ExecutedBlock, changes: &mut Vec<Change>) {
@@ -156,7 +159,6 @@ impl Store {
             let value: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
             changes.push(Change::put(Space::Nodes, number(key), value));
         }
-        collect_entries(block, changes);
     }
 
     /// The oldest record that a restart still needs once blocks are final up to `height`.
@@ -199,29 +201,14 @@ impl Store {
 }
 
 /// Where each order is, and whose it is.
-fn collect_entries(block: &ExecutedBlock, changes: &mut Vec<Change>) {
-    for (recorded, index) in block.recorded.iter().zip(block.log_size_before.0..) {
+fn collect_entries(block: &ExecutedBlock, entries: &mut Entries) {
+    for recorded in &block.recorded {
         let full = &block.batches[recorded.batch as usize];
         let place = recorded.entry as usize;
         let order = full.batch.entries[place].order();
-        let index = LogIndex(index);
-        changes.push(Change::put(
-            Space::Orders,
-            recorded.id.as_ref(),
-            number(index.0),
-        ));
-        changes.push(Change::put(
-            Space::Receivers,
-            text_key(order.receiver.as_str(), index),
-            [],
-        ));
-        if let Some(Some(personal)) = full.personal.get(place) {
-            changes.push(Change::put(
-                Space::Customers,
-                text_key(personal.customer.as_str(), index),
-                [],
-            ));
-        }
+        let personal = full.personal.get(place).and_then(Option::as_ref);
+        let customer = personal.map(|personal| personal.customer.as_str());
+        entries.push(&recorded.id, order.receiver.as_str(), customer);
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{fmt, io};
 
-use types::{ChainId, FORMAT_VERSION, Mutation, message::MAX_MESSAGE_BYTES, mutated};
+use borsh::BorshSerialize;
+use types::{
+    ChainId, FORMAT_VERSION, Mutation, encoding::encode_into, message::MAX_MESSAGE_BYTES, mutated,
+};
 
 use crate::{
     disk::{Disk, file_name},
@@ -137,35 +140,39 @@ fn checksum(length: [u8; 4], kind: u8, payload: &[u8]) -> [u8; 4] {
     hasher.finalize().to_le_bytes()
 }
 
-/// Appends one frame to a buffer.
+/// Appends one frame to a buffer, with the encoding of a value as its payload.
 ///
 /// # Errors
 /// When the payload is too large.
-pub(crate) fn put_frame(
+pub(crate) fn put_frame<T: BorshSerialize + ?Sized>(
     buffer: &mut Vec<u8>,
     kind: Kind,
-    payload: &[u8],
+    payload: &T,
 ) -> Result<(), StoreError> {
-    let length = u32::try_from(payload.len())
-        .ok()
-        .filter(|_| payload.len() <= MAX_PAYLOAD_BYTES);
+    let start = buffer.len();
+    buffer.extend_from_slice(&[0; FRAME_HEAD_BYTES]);
+    encode_into(buffer, payload);
+    let (head, payload) = buffer[start..].split_at_mut(FRAME_HEAD_BYTES);
+    let bytes = payload.len();
+    let most = MAX_PAYLOAD_BYTES;
+    let length = u32::try_from(bytes).ok().filter(|_| bytes <= most);
     let length = length
-        .ok_or(StoreError::TooLarge {
-            bytes: payload.len(),
-            most: MAX_PAYLOAD_BYTES,
-        })?
+        .ok_or(StoreError::TooLarge { bytes, most })?
         .to_le_bytes();
-    buffer.extend_from_slice(&length);
-    buffer.push(kind as u8);
-    buffer.extend_from_slice(&checksum(length, kind as u8, payload));
-    buffer.extend_from_slice(payload);
+    let sum = checksum(length, kind as u8, payload);
+    head[..4].copy_from_slice(&length);
+    head[4] = kind as u8;
+    head[5..].copy_from_slice(&sum);
     Ok(())
 }
 
-/// The mark that stands at a position.
+/// The length of a mark.
+pub(crate) const MARK_BYTES: usize = FRAME_HEAD_BYTES + 8;
+
+/// The mark that stands at a position, of [`MARK_BYTES`].
 pub(crate) fn mark(position: Position) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let put = put_frame(&mut bytes, Kind::Mark, &position.to_u64().to_le_bytes());
+    let put = put_frame(&mut bytes, Kind::Mark, &position.to_u64());
     assert!(put.is_ok(), "a mark is small");
     bytes
 }

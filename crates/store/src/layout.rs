@@ -2,8 +2,7 @@
 //! (`docs/storage-format.md`).
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use sha2::{Digest as _, Sha256};
-use types::{BlockHash, ChainId, FORMAT_VERSION, Height, LogIndex, LogSize, decode, encode};
+use types::{BlockHash, ChainId, FORMAT_VERSION, Height, LogSize, decode, encode};
 
 use crate::{
     error::StoreError,
@@ -12,14 +11,12 @@ use crate::{
 };
 
 /// Rises when what the index holds changes: an index of another one is built again.
-const LAYOUT_VERSION: u16 = 2;
+const LAYOUT_VERSION: u16 = 3;
 const FORMAT_KEY: &[u8] = b"format";
 const HEAD_KEY: &[u8] = b"head";
 /// How many Merkle nodes one value holds: 4 KiB, one block of the index, so that reading a node of
 /// a large block reads no more than that.
 pub(crate) const NODES_A_VALUE: usize = 128;
-/// How many bytes of a hashed text its key takes.
-const TEXT_KEY_BYTES: usize = 16;
 
 /// The final head, written together with everything that became final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -79,14 +76,6 @@ pub(crate) fn take_number(bytes: &mut &[u8], what: &str) -> Result<u64, StoreErr
 
 pub(crate) fn two_numbers(first: u64, second: u64) -> Vec<u8> {
     [number(first), number(second)].concat()
-}
-
-/// The key of a text and a place in the order log. The text itself is checked on reading, so 16 bytes
-/// of the hash are enough.
-pub(crate) fn text_key(text: &str, index: LogIndex) -> Vec<u8> {
-    let mut key = Sha256::digest(text.as_bytes()).as_slice()[..TEXT_KEY_BYTES].to_vec();
-    key.extend_from_slice(&number(index.0));
-    key
 }
 
 /// The key under which an answer's age is kept.

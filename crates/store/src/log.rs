@@ -1,16 +1,19 @@
 //! The log's writing end.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use types::{ChainId, Mutation, mutated};
 
 use crate::{
     disk::Disk,
     error::StoreError,
-    frame::{Fault, HEADER_BYTES, Position, check_header, header, mark},
-    record::Record,
+    frame::{Fault, HEADER_BYTES, MARK_BYTES, Position, check_header, header, mark},
+    record::{Record, put_record},
     scan::scan,
 };
+
+/// Memory for frames is kept from one append to the next up to so much: several full batches.
+const MOST_BYTES_KEPT: usize = 4 * 1024 * 1024;
 
 /// Appends to the last segment.
 pub(crate) struct Log {
@@ -22,6 +25,34 @@ pub(crate) struct Log {
     synced: Position,
     /// The next write begins with a mark.
     mark_due: bool,
+    prepared: Prepared,
+}
+
+/// The frames of records that are appended together, with room for a mark before them.
+#[derive(Default)]
+struct Prepared {
+    bytes: Vec<u8>,
+    /// Where each record ends.
+    ends: Vec<usize>,
+}
+
+impl Prepared {
+    fn clear(&mut self) {
+        if self.bytes.capacity() > MOST_BYTES_KEPT {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+        self.bytes.resize(MARK_BYTES, 0);
+        self.ends.clear();
+    }
+
+    fn put(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        for record in records {
+            put_record(&mut self.bytes, record)?;
+            self.ends.push(self.bytes.len());
+        }
+        Ok(())
+    }
 }
 
 impl Log {
@@ -57,6 +88,7 @@ impl Log {
             end,
             synced: end,
             mark_due,
+            prepared: Prepared::default(),
         })
     }
 
@@ -69,34 +101,52 @@ impl Log {
         self.synced
     }
 
-    /// Appends records, given as their frames, and returns where each begins.
-    pub(crate) fn append(&mut self, records: &[Vec<u8>]) -> Result<Vec<Position>, StoreError> {
-        let mut positions = Vec::with_capacity(records.len());
-        let mut buffer = Vec::new();
-        for record in records {
-            if self.end.offset as usize + buffer.len() >= self.segment_bytes as usize {
-                self.write(&mut buffer)?;
+    /// Puts records together for [`Log::append`].
+    ///
+    /// # Errors
+    /// When one is too large; then none is.
+    pub(crate) fn prepare(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.prepared.clear();
+        let put = self.prepared.put(records);
+        if put.is_err() {
+            self.prepared.clear();
+        }
+        put
+    }
+
+    /// Appends what was prepared and returns where each record begins.
+    pub(crate) fn append(&mut self) -> Result<Vec<Position>, StoreError> {
+        let mut prepared = mem::take(&mut self.prepared);
+        let mut positions = Vec::with_capacity(prepared.ends.len());
+        let mut start = MARK_BYTES;
+        // What is written next begins here.
+        let mut from = start;
+        for end in &prepared.ends {
+            if self.end.offset as usize + start - from >= self.segment_bytes as usize {
+                self.write(&prepared.bytes[from..start])?;
                 self.roll()?;
+                from = start;
             }
             if self.mark_due && !mutated(Mutation::NoMarks) {
-                buffer.extend_from_slice(&mark(self.end));
+                from = start - MARK_BYTES;
+                prepared.bytes[from..start].copy_from_slice(&mark(self.end));
                 self.mark_due = false;
             }
-            positions.push(self.end.after(buffer.len()));
-            buffer.extend_from_slice(record);
+            positions.push(self.end.after(start - from));
+            start = *end;
         }
-        self.write(&mut buffer)?;
+        self.write(&prepared.bytes[from..start])?;
+        self.prepared = prepared;
         Ok(positions)
     }
 
-    fn write(&mut self, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
-        if !buffer.is_empty() {
-            let written = self.disk.append(self.end.segment, buffer);
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        if !bytes.is_empty() {
+            let written = self.disk.append(self.end.segment, bytes);
             passed_over(written, Mutation::IgnoreFailedWrite).map_err(|error| {
                 StoreError::io(format!("write to the log at {}", self.end), error)
             })?;
-            self.end = self.end.after(buffer.len());
-            buffer.clear();
+            self.end = self.end.after(bytes.len());
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use types::{Entry, FullBatch, Height, LogIndex, OrderId, PersonalPart};
 use crate::{
     error::StoreError,
     frame::Position,
-    index::Space,
-    layout::{damaged, find_in_runs, number, take_number, text_key},
+    index::{Space, text_key},
+    layout::{damaged, find_in_runs, number, take_number},
     reader::{Reader, read_batch},
 };
 

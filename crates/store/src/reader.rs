@@ -15,7 +15,7 @@ use crate::{
     frame::Position,
     index::Space,
     layout::{Head, damaged, number, take_number},
-    record::{Answer, Record, read_record},
+    record::{self, Answer, Record, read_record},
     store::Shared,
 };
 
@@ -315,10 +315,7 @@ fn read(disk: &dyn Disk, position: Position) -> Result<Record, StoreError> {
 
 /// Reads the batch at a place.
 pub(crate) fn read_batch(disk: &dyn Disk, position: Position) -> Result<FullBatch, StoreError> {
-    match read(disk, position)? {
-        Record::Batch(batch) => Ok(batch),
-        _ => Err(wrong_kind(position, "a batch")),
-    }
+    record::read_batch(disk, position).map_err(|fault| fault.at(position))
 }
 
 /// The log is right, so the index that led there is not.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use types::{
-    Batch, Certificate, Digest, Equivocation, FullBatch, Header, OrderId, PersonalPart,
-    SignedBlock, UnixMillis, Vote, decode, encode,
+    Certificate, Digest, Equivocation, FullBatch, Header, OrderId, PersonalParts, SignedBlock,
+    UnixMillis, VerifiedBatch, Vote, decode,
 };
 
 use crate::{
     disk::Disk,
     error::StoreError,
-    frame::{Fault, Kind, Position, put_frame, read_frame},
+    frame::{Fault, Frame, Kind, Position, put_frame, read_frame},
 };
 
 /// One thing a member persists.
@@ -22,7 +22,7 @@ use crate::{
 )]
 pub enum Record {
     /// A batch with the personal parts held.
-    Batch(FullBatch),
+    Batch(VerifiedBatch, PersonalParts),
     /// A block, this member's own or another's.
     Block(SignedBlock),
     /// A vote.
@@ -60,29 +60,23 @@ pub struct Answer {
     pub at: UnixMillis,
 }
 
-/// A record's frames, one after the other.
+/// Appends a record's frames, one after the other.
 ///
 /// # Errors
 /// When the record is too large.
-pub(crate) fn to_frames(record: &Record) -> Result<Vec<u8>, StoreError> {
-    let mut frames = Vec::new();
+pub(crate) fn put_record(buffer: &mut Vec<u8>, record: &Record) -> Result<(), StoreError> {
     match record {
-        Record::Batch(full) => {
-            put_frame(&mut frames, Kind::Batch, &encode(&*full.batch))?;
-            put_frame(&mut frames, Kind::Personal, &encode(&full.personal))?;
+        Record::Batch(batch, personal) => {
+            put_frame(buffer, Kind::Batch, &**batch.batch())?;
+            put_frame(buffer, Kind::Personal, &**personal)
         }
-        Record::Block(block) => put_frame(&mut frames, Kind::Block, &encode(block))?,
-        Record::Vote(vote) => put_frame(&mut frames, Kind::Vote, &encode(vote))?,
-        Record::Certificate(certificate) => {
-            put_frame(&mut frames, Kind::Certificate, &encode(certificate))?
-        }
-        Record::FinalityProof(proof) => {
-            put_frame(&mut frames, Kind::FinalityProof, &encode(proof))?
-        }
-        Record::Evidence(evidence) => put_frame(&mut frames, Kind::Evidence, &encode(evidence))?,
-        Record::Answer(answer) => put_frame(&mut frames, Kind::Answer, &encode(answer))?,
+        Record::Block(block) => put_frame(buffer, Kind::Block, block),
+        Record::Vote(vote) => put_frame(buffer, Kind::Vote, vote),
+        Record::Certificate(certificate) => put_frame(buffer, Kind::Certificate, certificate),
+        Record::FinalityProof(proof) => put_frame(buffer, Kind::FinalityProof, proof),
+        Record::Evidence(evidence) => put_frame(buffer, Kind::Evidence, evidence),
+        Record::Answer(answer) => put_frame(buffer, Kind::Answer, answer),
     }
-    Ok(frames)
 }
 
 /// Reads what stands at a position: a record, or `None` for a mark; and where the next begins.
@@ -94,18 +88,9 @@ pub(crate) fn read_record(
     let payload = &frame.payload;
     let record = match frame.kind {
         Kind::Batch => {
-            let batch: Arc<Batch> = Arc::new(decoded(payload)?);
-            let second = read_frame(disk, frame.next)?;
-            if second.kind != Kind::Personal {
-                return Err(Fault::bad(
-                    "the batch is not followed by its personal parts",
-                ));
-            }
-            let personal: Vec<Option<PersonalPart>> = decoded(&second.payload)?;
-            return Ok((
-                Some(Record::Batch(FullBatch { batch, personal })),
-                second.next,
-            ));
+            let (FullBatch { batch, personal }, next) = batch_of(disk, &frame)?;
+            let batch = VerifiedBatch::from_own_disk(batch);
+            return Ok((Some(Record::Batch(batch, personal)), next));
         }
         Kind::Personal => return Err(Fault::bad("personal parts stand without their batch")),
         Kind::Block => Record::Block(decoded(payload)?),
@@ -120,6 +105,30 @@ pub(crate) fn read_record(
         Kind::Mark => return Err(Fault::bad("a mark stands where it was not written")),
     };
     Ok((Some(record), frame.next))
+}
+
+/// Reads the batch at a position, for who trusts that it is the one that is meant.
+pub(crate) fn read_batch(disk: &dyn Disk, position: Position) -> Result<FullBatch, Fault> {
+    let frame = read_frame(disk, position)?;
+    if frame.kind != Kind::Batch {
+        return Err(Fault::bad("another record stands where a batch should"));
+    }
+    Ok(batch_of(disk, &frame)?.0)
+}
+
+/// The batch in a frame with its personal parts in the next, and where the one after those begins.
+fn batch_of(disk: &dyn Disk, frame: &Frame) -> Result<(FullBatch, Position), Fault> {
+    let second = read_frame(disk, frame.next)?;
+    if second.kind != Kind::Personal {
+        return Err(Fault::bad(
+            "the batch is not followed by its personal parts",
+        ));
+    }
+    let full = FullBatch {
+        batch: Arc::new(decoded(&frame.payload)?),
+        personal: Arc::new(decoded(&second.payload)?),
+    };
+    Ok((full, second.next))
 }
 
 fn decoded<T: BorshDeserialize>(payload: &[u8]) -> Result<T, Fault> {

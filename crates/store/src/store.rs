@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use types::{BatchId, ChainId, FullBatch, Height, Mutation, VoteKind, mutated};
+use types::{BatchId, ChainId, Height, Mutation, VoteKind, mutated};
 
 use crate::{
     answers::PendingAnswers,
@@ -22,7 +22,7 @@ use crate::{
     live::{LiveBatch, LiveHeights},
     log::Log,
     reader::Reader,
-    record::{Record, to_frames},
+    record::Record,
     scan::Recovered,
 };
 
@@ -222,11 +222,8 @@ impl Store {
             "sequence {sequence} after {}",
             self.sequence
         );
-        let frames = records
-            .iter()
-            .map(to_frames)
-            .collect::<Result<Vec<_>, _>>()?;
-        let appended = self.log.append(&frames);
+        self.log.prepare(records)?;
+        let appended = self.log.append();
         let positions = self.or_poison(appended)?;
         for (record, position) in records.iter().zip(positions) {
             let tracked = track(
@@ -301,7 +298,7 @@ fn track(
         .head
         .map_or(Height::GENESIS, |head| head.height);
     match record {
-        Record::Batch(full) => return track_batch(shared, full, position),
+        Record::Batch(batch, _) => return track_batch(shared, batch.id(), position),
         Record::Answer(answer) => answers.push(answer, position),
         Record::Block(block) if block.header().height > final_height => {
             heights.note_block(block.header().height, block.hash(), position);
@@ -329,8 +326,7 @@ fn track(
     Ok(())
 }
 
-fn track_batch(shared: &Shared, full: &FullBatch, position: Position) -> Result<(), StoreError> {
-    let id = full.batch.id();
+fn track_batch(shared: &Shared, id: BatchId, position: Position) -> Result<(), StoreError> {
     if shared.index.get(Space::Batches, id.as_ref())?.is_some() {
         return Ok(());
     }

@@ -191,7 +191,7 @@ fn one_certificate_can_cover_several_blocks() {
     let first = chain.next(&[batch(1, &[1])]);
     let second = chain.next(&[batch(2, &[2])]);
     let finality = certificate(VoteKind::Finalize, &second.block);
-    let mut records = vec![Record::Batch(batch(1, &[1])), Record::Batch(batch(2, &[2]))];
+    let mut records = vec![record(batch(1, &[1])), record(batch(2, &[2]))];
     records.extend([&first, &second].map(|executed| Record::Block(executed.block.clone())));
     records.push(Record::Certificate(finality.clone()));
     store.append(&records, 1).unwrap();
@@ -251,10 +251,7 @@ fn live_batches_are_read_and_final_and_forgotten_ones_are_not_read_again() {
     chain.seal(&mut store, &[batch(1, &[1])]);
     let (live, useless) = (batch(2, &[2]), batch(3, &[1]));
     store
-        .append(
-            &[Record::Batch(useless.clone()), Record::Batch(live.clone())],
-            1,
-        )
+        .append(&[record(useless.clone()), record(live.clone())], 1)
         .unwrap();
     store.append(&[Record::Vote(vote(2, 2))], 1).unwrap();
     let reader = store.reader();
@@ -278,7 +275,7 @@ fn live_batches_are_read_and_final_and_forgotten_ones_are_not_read_again() {
     let (store, recovered) = open(&disk, &index).unwrap();
     let back = records(recovered);
     // From the live batch on: not the first block, not the useless batch before the live one.
-    assert_eq!(back.first(), Some(&Record::Batch(live.clone())));
+    assert_eq!(back.first(), Some(&record(live.clone())));
     assert_eq!(back.last(), Some(&Record::Vote(vote(3, 3))));
     assert_eq!(back.len(), 6);
     assert_eq!(store.reader().batch(&live.batch.id()).unwrap(), Some(live));
@@ -313,8 +310,8 @@ fn a_batch_written_again_with_more_personal_parts_is_read_as_written_last() {
     let (mut store, _) = open(&disk, &index).unwrap();
     let whole = batch(1, &[1, 2]);
     let mut bare = whole.clone();
-    bare.personal = vec![None, None];
-    store.append(&[Record::Batch(bare)], 1).unwrap();
+    bare.personal = std::sync::Arc::new(vec![None, None]);
+    store.append(&[record(bare)], 1).unwrap();
     store.sync().unwrap();
     let mut chain = Chain::new();
     chain.seal(&mut store, std::slice::from_ref(&whole));
@@ -369,7 +366,7 @@ fn an_index_that_lost_its_last_writes_is_brought_up_to_date() {
     drop(store);
     let (mut store, recovered) = open(&disk, &stale).unwrap();
     let back = records(recovered);
-    assert_eq!(back.first(), Some(&Record::Batch(batch(2, &[2]))));
+    assert_eq!(back.first(), Some(&record(batch(2, &[2]))));
     for executed in &chain.blocks[1..] {
         store
             .finalize(

@@ -13,7 +13,7 @@ use types::{ChainId, VoteKind};
 fn one_of_each() -> Vec<Record> {
     let executed = Chain::new().next(&[batch(1, &[1, 2])]);
     vec![
-        Record::Batch(batch(1, &[1, 2])),
+        record(batch(1, &[1, 2])),
         Record::Block(executed.block.clone()),
         Record::Vote(vote(1, 8)),
         Record::Certificate(certificate(VoteKind::Certify, &executed.block)),
@@ -46,13 +46,10 @@ fn a_crash_at_every_byte_keeps_what_was_synced_and_invents_nothing() {
     let (disk, index) = (MemoryDisk::new(), MemoryIndex::new());
     let (mut store, _) = open(&disk, &index).unwrap();
     store
-        .append(
-            &[Record::Batch(batch(1, &[1])), Record::Vote(vote(1, 1))],
-            1,
-        )
+        .append(&[record(batch(1, &[1])), Record::Vote(vote(1, 1))], 1)
         .unwrap();
     store.sync().unwrap();
-    let synced = [Record::Batch(batch(1, &[1])), Record::Vote(vote(1, 1))];
+    let synced = [record(batch(1, &[1])), Record::Vote(vote(1, 1))];
     let tail = one_of_each();
     let before = disk.bytes(0);
     store.append(&tail, 2).unwrap();
@@ -142,7 +139,7 @@ fn damage_to_what_was_synced_is_refused_with_file_and_offset() {
 fn damage_in_the_last_commit_is_known_by_the_index() {
     let (disk, index) = (MemoryDisk::new(), MemoryIndex::new());
     let (mut store, _) = open(&disk, &index).unwrap();
-    store.append(&[Record::Batch(batch(9, &[9]))], 0).unwrap();
+    store.append(&[record(batch(9, &[9]))], 0).unwrap();
     Chain::new().seal(&mut store, &[batch(1, &[1, 2])]);
     drop(store);
     let damaged = disk.copy();
@@ -358,7 +355,7 @@ const GOLDEN_FRAMES: &[(u8, usize, &str)] = &[
 fn any_record() -> impl Strategy<Value = Record> {
     prop_oneof![
         (1..50_u64, prop::collection::vec(0..1000_u64, 1..5))
-            .prop_map(|(number, orders)| Record::Batch(batch(number, &orders))),
+            .prop_map(|(number, orders)| record(batch(number, &orders))),
         (1..50_u64, any::<u8>()).prop_map(|(height, block)| Record::Vote(vote(height, block))),
         (any::<u8>(), 0..10_000_u64).prop_map(|(key, at)| Record::Answer(answer(key, at))),
         Just(()).prop_map(|()| Record::Block(Chain::new().next(&[]).block)),

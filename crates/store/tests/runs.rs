@@ -5,8 +5,9 @@ use std::{fs, ops::Range, path::Path};
 use sha2::{Digest as _, Sha256};
 use store::{
     FjallIndex, Index, MemoryIndex,
-    index::{Change, Space},
+    index::{Entries, Space},
 };
+use types::{LogIndex, OrderId};
 
 /// More than four runs that go to files, so that files are merged as well.
 const ORDERS: u64 = 400_000;
@@ -25,22 +26,14 @@ fn order(place: u64) -> [u8; 32] {
 
 /// One in a hundred comes from each customer, all go to three receivers, and of every fifth one the
 /// customer is not known.
-fn changes(places: Range<u64>) -> Vec<Change> {
-    let mut changes = Vec::new();
+fn entries(places: Range<u64>) -> Entries {
+    let mut entries = Entries::from_place(LogIndex(places.start));
     for place in places {
-        changes.push(Change::put(
-            Space::Orders,
-            order(place),
-            place.to_be_bytes(),
-        ));
-        let receiver = text_key("receiver", place % 3, place);
-        changes.push(Change::put(Space::Receivers, receiver, []));
-        if place % 5 > 0 {
-            let customer = text_key("customer", place % 100, place);
-            changes.push(Change::put(Space::Customers, customer, []));
-        }
+        let receiver = format!("receiver {}", place % 3);
+        let customer = (place % 5 > 0).then(|| format!("customer {}", place % 100));
+        entries.push(&OrderId::new(order(place)), &receiver, customer.as_deref());
     }
-    changes
+    entries
 }
 
 /// Writes the orders of these places in blocks of very different lengths.
@@ -50,7 +43,9 @@ fn write(indexes: &[&dyn Index], places: Range<u64>) {
         let length = 1 + start * 7_919 % if start.is_multiple_of(3) { 5_000 } else { 40 };
         let end = (start + length).min(places.end);
         for index in indexes {
-            index.write(changes(start..end)).unwrap();
+            index
+                .write_entries(Vec::new(), entries(start..end))
+                .unwrap();
         }
         start = end;
     }
@@ -116,9 +111,11 @@ fn what_the_files_hold_already_is_passed_over() {
     // As after a crash that undid the last writes of the head: the same blocks become final again, in
     // other groups.
     for places in [60_000..60_100, 0..1, 99_990..100_010] {
-        index.write(changes(places)).unwrap();
+        index.write_entries(Vec::new(), entries(places)).unwrap();
     }
-    oracle.write(changes(100_000..100_010)).unwrap();
+    oracle
+        .write_entries(Vec::new(), entries(100_000..100_010))
+        .unwrap();
     check(&index, &oracle, 100_010);
     drop(index);
     check(&FjallIndex::open(folder.path()).unwrap(), &oracle, 100_010);

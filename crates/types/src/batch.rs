@@ -5,11 +5,11 @@ use std::sync::Arc;
 use borsh::{BorshDeserialize, BorshSerialize, io};
 
 use crate::{
-    encoding::{Domain, encode, hash, signing_bytes},
+    encoding::{Domain, encoded_len, hash, signing_bytes},
     fixed::{BatchId, ChainId, Digest, IdentityPublicKey, IdentitySignature, MemberId, OrderId},
     merkle,
     mutation::{Mutation, mutated},
-    order::{Entry, MAX_ENTRY_BYTES, MAX_PERSONAL_BYTES, OrderError, PersonalPart, Voucher},
+    order::{Entry, MAX_ENTRY_BYTES, OrderError, PersonalPart, Voucher},
     signatures::{IdentityCheck, IdentitySecret, Signatures},
 };
 
@@ -32,8 +32,11 @@ pub struct FullBatch {
     /// The public part.
     pub batch: Arc<Batch>,
     /// One for every entry; `None` where it was erased or is not held.
-    pub personal: Vec<Option<PersonalPart>>,
+    pub personal: PersonalParts,
 }
+
+/// Personal parts in the order of their entries. Shared: whoever holds the batch holds the same ones.
+pub type PersonalParts = Arc<Vec<Option<PersonalPart>>>;
 
 impl BorshDeserialize for FullBatch {
     /// A missing personal part is one byte here and far more in memory, so there are at most as many
@@ -50,6 +53,7 @@ impl BorshDeserialize for FullBatch {
         let personal = (0..count)
             .map(|_| Option::<PersonalPart>::deserialize_reader(reader))
             .collect::<io::Result<_>>()?;
+        let personal = Arc::new(personal);
         Ok(Self { batch, personal })
     }
 }
@@ -102,8 +106,9 @@ pub enum BatchError {
     WrongSignature,
 }
 
-/// A batch that passed every check that needs no chain. Made only by [`Batch::verify`].
-#[derive(Debug, Clone)]
+/// A batch that passed every check that needs no chain. Made by [`Batch::verify`], or of what this member
+/// made or wrote down itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedBatch {
     batch: Arc<Batch>,
     id: BatchId,
@@ -123,7 +128,7 @@ pub struct BatchLimits {
 }
 
 impl Batch {
-    /// Makes and signs a batch.
+    /// Makes and signs a batch. What is in it is for the author to have checked.
     pub fn sign(
         signatures: &dyn Signatures,
         chain: &ChainId,
@@ -131,28 +136,22 @@ impl Batch {
         author: MemberId,
         number: u64,
         entries: Vec<Entry>,
-    ) -> Self {
+    ) -> VerifiedBatch {
+        let hashes = hashes_of(&entries);
+        let root = root_of(&hashes);
         let mut batch = Self {
             author,
             number,
             entries,
             signature: IdentitySignature::ZERO,
         };
-        batch.signature =
-            signatures.sign_identity(secret, &batch.signing_bytes(chain, &batch.root()));
-        batch
+        batch.signature = signatures.sign_identity(secret, &batch.signing_bytes(chain, &root));
+        VerifiedBatch::of(Arc::new(batch), hashes, &root)
     }
 
     /// The Merkle root over the entries.
     pub fn root(&self) -> Digest {
-        merkle::root(&self.leaves())
-    }
-
-    fn leaves(&self) -> Vec<Digest> {
-        self.entries
-            .iter()
-            .map(|entry| merkle::leaf_hash(&entry.leaf_bytes()))
-            .collect()
+        root_of(&hashes_of(&self.entries))
     }
 
     fn signing_bytes(&self, chain: &ChainId, root: &Digest) -> Vec<u8> {
@@ -194,15 +193,17 @@ impl Batch {
                 most,
             });
         }
-        let bytes = encode(&*self).len();
+        let bytes = encoded_len(&*self);
         let most = limits.max_block_bytes;
-        let small_enough = u32::try_from(bytes).ok().filter(|bytes| *bytes <= most);
-        let bytes = small_enough.ok_or(BatchError::TooLarge { bytes, most })?;
-        let mut entries = Vec::with_capacity(self.entries.len());
+        if u32::try_from(bytes).map_or(true, |bytes| bytes > most) {
+            return Err(BatchError::TooLarge { bytes, most });
+        }
+        let mut hashes = Vec::with_capacity(self.entries.len());
         let mut checks = Vec::new();
+        let mut scratch = Vec::new();
         for (place, entry) in self.entries.iter().enumerate() {
-            let leaf = entry.leaf_bytes();
-            if leaf.len() > MAX_ENTRY_BYTES {
+            let (leaf, bytes) = merkle::leaf_hash_of(&mut scratch, entry);
+            if bytes > MAX_ENTRY_BYTES {
                 return Err(BatchError::EntryTooLarge { entry: place });
             }
             let order = entry.order();
@@ -214,10 +215,9 @@ impl Batch {
                 return Err(BatchError::ForeignTill { entry: place });
             }
             checks.extend(order.check(chain));
-            entries.push((entry.id(), merkle::leaf_hash(&leaf)));
+            hashes.push((entry.id_with(&mut scratch), leaf));
         }
-        let leaves: Vec<Digest> = entries.iter().map(|(_, leaf)| *leaf).collect();
-        let root = merkle::root(&leaves);
+        let root = root_of(&hashes);
         if !mutated(Mutation::UnsignedBatches) {
             checks.push(IdentityCheck {
                 key: *author_key,
@@ -228,33 +228,40 @@ impl Batch {
         if !signatures.verify_identities(&checks) {
             return Err(BatchError::WrongSignature);
         }
-        let id = self.id_with(&root);
-        Ok(VerifiedBatch {
-            batch: self,
-            id,
-            entries: Arc::new(entries),
-            bytes,
-        })
+        Ok(VerifiedBatch::of(self, hashes, &root))
     }
+}
+
+/// Order id and leaf hash of every entry.
+fn hashes_of(entries: &[Entry]) -> Vec<(OrderId, Digest)> {
+    let mut scratch = Vec::new();
+    let hashes = entries.iter().map(|entry| {
+        let (leaf, _) = merkle::leaf_hash_of(&mut scratch, entry);
+        (entry.id_with(&mut scratch), leaf)
+    });
+    hashes.collect()
+}
+
+fn root_of(hashes: &[(OrderId, Digest)]) -> Digest {
+    merkle::root_of(hashes.iter().map(|(_, leaf)| leaf))
 }
 
 impl VerifiedBatch {
     /// A batch read back from this member's own disk, where only verified ones are written and a
     /// checksum guards every record. Signatures are not checked again.
     pub fn from_own_disk(batch: Arc<Batch>) -> Self {
-        let entries: Vec<_> = batch
-            .entries
-            .iter()
-            .map(|entry| (entry.id(), merkle::leaf_hash(&entry.leaf_bytes())))
-            .collect();
-        let leaves: Vec<Digest> = entries.iter().map(|(_, leaf)| *leaf).collect();
-        let id = batch.id_with(&merkle::root(&leaves));
-        let bytes = u32::try_from(encode(&*batch).len()).unwrap_or(u32::MAX);
+        let hashes = hashes_of(&batch.entries);
+        let root = root_of(&hashes);
+        Self::of(batch, hashes, &root)
+    }
+
+    fn of(batch: Arc<Batch>, hashes: Vec<(OrderId, Digest)>, root: &Digest) -> Self {
+        let bytes = u32::try_from(encoded_len(&*batch)).unwrap_or(u32::MAX);
         Self {
-            batch,
-            id,
-            entries: Arc::new(entries),
+            id: batch.id_with(root),
+            entries: Arc::new(hashes),
             bytes,
+            batch,
         }
     }
 
@@ -285,24 +292,22 @@ impl VerifiedBatch {
 }
 
 impl FullBatch {
-    /// True when there is a personal part for every entry and each one matches its hash and keeps
-    /// within its bounds.
-    pub fn personal_parts_match(&self) -> bool {
-        self.personal.len() == self.batch.entries.len()
-            && self
-                .batch
-                .entries
-                .iter()
-                .zip(&self.personal)
-                .all(|(entry, personal)| {
-                    personal
-                        .as_ref()
-                        .is_some_and(|personal| personal_part_matches(entry, personal))
-                })
+    /// Whether there is a personal part for every entry; `None` where one that is there does not match its
+    /// hash or keep within its bounds, or there are more or fewer places for them than entries.
+    pub fn is_complete(&self) -> Option<bool> {
+        let entries = &self.batch.entries;
+        if self.personal.len() != entries.len() {
+            return None;
+        }
+        let mut scratch = Vec::new();
+        let mut complete = true;
+        for (entry, personal) in entries.iter().zip(&*self.personal) {
+            match personal {
+                None => complete = false,
+                Some(personal) if personal.is_of_with(entry.order(), &mut scratch) => {}
+                Some(_) => return None,
+            }
+        }
+        Some(complete)
     }
-}
-
-/// True when a personal part is the one an entry commits to and keeps within its bounds.
-pub fn personal_part_matches(entry: &Entry, personal: &PersonalPart) -> bool {
-    encode(personal).len() <= MAX_PERSONAL_BYTES && personal.hash() == entry.order().personal_hash
 }

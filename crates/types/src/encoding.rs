@@ -15,9 +15,22 @@ pub struct DecodeError {
 
 /// The canonical encoding of a value: the one byte string that stands for it.
 pub fn encode<T: BorshSerialize + ?Sized>(value: &T) -> Vec<u8> {
-    let encoded = borsh::to_vec(value);
-    assert!(encoded.is_ok(), "encoding into memory cannot fail");
-    encoded.unwrap_or_default()
+    let mut bytes = Vec::with_capacity(encoded_len(value));
+    encode_into(&mut bytes, value);
+    bytes
+}
+
+/// Appends the canonical encoding of a value.
+pub fn encode_into<T: BorshSerialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) {
+    let written = value.serialize(bytes);
+    assert!(written.is_ok(), "encoding into memory cannot fail");
+}
+
+/// The length of the canonical encoding of a value, which is not made for it.
+pub fn encoded_len<T: BorshSerialize + ?Sized>(value: &T) -> usize {
+    let length = borsh::object_length(value);
+    assert!(length.is_ok(), "counting bytes cannot fail");
+    length.unwrap_or_default()
 }
 
 /// Reads a value from its canonical encoding.
@@ -94,7 +107,25 @@ impl Domain {
 
 /// SHA-256 over the domain's tag (a length byte before it) and the canonical encoding of a value.
 pub fn hash<K, T: BorshSerialize + ?Sized>(domain: Domain, value: &T) -> Fixed<K, 32> {
-    hash_bytes(domain, &encode(value))
+    hash_with(&mut Vec::new(), domain, value)
+}
+
+/// As [`hash()`], for many values one after the other: what is hashed is put together in `scratch`.
+pub(crate) fn hash_with<K, T: BorshSerialize + ?Sized>(
+    scratch: &mut Vec<u8>,
+    domain: Domain,
+    value: &T,
+) -> Fixed<K, 32> {
+    scratch.clear();
+    put_tag(scratch, domain);
+    encode_into(scratch, value);
+    sha256(scratch)
+}
+
+fn put_tag(bytes: &mut Vec<u8>, domain: Domain) {
+    let tag = domain.tag().as_bytes();
+    bytes.push(u8::try_from(tag.len()).unwrap_or(u8::MAX));
+    bytes.extend_from_slice(tag);
 }
 
 /// SHA-256 over the domain's tag (a length byte before it) and bytes.
@@ -120,10 +151,9 @@ pub fn signing_bytes<T: BorshSerialize + ?Sized>(
     chain: &ChainId,
     value: &T,
 ) -> Vec<u8> {
-    let tag = domain.tag().as_bytes();
-    let mut bytes = vec![u8::try_from(tag.len()).unwrap_or(u8::MAX)];
-    bytes.extend_from_slice(tag);
+    let mut bytes = Vec::new();
+    put_tag(&mut bytes, domain);
     bytes.extend_from_slice(chain.as_bytes());
-    bytes.extend_from_slice(&encode(value));
+    encode_into(&mut bytes, value);
     bytes
 }

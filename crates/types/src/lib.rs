@@ -31,9 +31,9 @@ pub mod text;
 pub mod units;
 pub mod vote;
 
-pub use batch::{Batch, BatchError, FullBatch, VerifiedBatch};
+pub use batch::{Batch, BatchError, FullBatch, PersonalParts, VerifiedBatch};
 pub use block::{Block, Equivocation, Header, SignedBlock, SignedHeader};
-pub use encoding::{DecodeError, decode, encode};
+pub use encoding::{DecodeError, decode, encode, encoded_len};
 pub use fixed::{
     BatchId, BlockHash, ChainId, Digest, IdentityPublicKey, IdentitySignature, MemberId, OrderId,
     PersonalHash, Seed, VotingPublicKey, VotingSignature,

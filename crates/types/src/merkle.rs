@@ -4,6 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    encoding::{encode_into, sha256},
     fixed::Digest,
     units::{LogIndex, LogSize},
 };
@@ -16,13 +17,23 @@ pub fn leaf_hash(data: &[u8]) -> Digest {
     Digest::new(hasher.finalize().into())
 }
 
+/// The hash of a leaf that is the canonical encoding of a value, put together in `scratch`; and the
+/// length of the encoding.
+pub(crate) fn leaf_hash_of<T: BorshSerialize>(scratch: &mut Vec<u8>, value: &T) -> (Digest, usize) {
+    scratch.clear();
+    scratch.push(0x00);
+    encode_into(scratch, value);
+    (sha256(scratch), scratch.len().saturating_sub(1))
+}
+
 /// The hash of an inner node: SHA-256(0x01 ‖ left ‖ right).
 pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    let mut hasher = Sha256::new();
-    hasher.update([0x01]);
-    hasher.update(left.as_bytes());
-    hasher.update(right.as_bytes());
-    Digest::new(hasher.finalize().into())
+    let mut bytes = [0x01; 65];
+    let (_, digests) = bytes.split_at_mut(1);
+    let (first, second) = digests.split_at_mut(32);
+    first.copy_from_slice(left.as_bytes());
+    second.copy_from_slice(right.as_bytes());
+    Digest::new(Sha256::digest(bytes).into())
 }
 
 /// The root of the empty tree: SHA-256 of nothing.
@@ -103,10 +114,10 @@ impl Frontier {
         LogSize(self.size)
     }
 
-    /// Appends a leaf's hash and returns the nodes that became complete, in the order of their
+    /// Appends a leaf's hash, and to `completed` the nodes that became complete, in the order of their
     /// positions: the leaf first.
-    pub fn append(&mut self, leaf: Digest) -> Vec<Digest> {
-        let mut completed = vec![leaf];
+    pub fn append(&mut self, leaf: Digest, completed: &mut Vec<Digest>) {
+        completed.push(leaf);
         let mut node = leaf;
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.peaks.pop() {
@@ -116,7 +127,6 @@ impl Frontier {
         }
         self.peaks.push(node);
         self.size = self.size.saturating_add(1);
-        completed
     }
 
     /// The tree's root.
@@ -132,9 +142,16 @@ impl Frontier {
 
 /// The root over a list of leaf hashes.
 pub fn root(leaves: &[Digest]) -> Digest {
+    root_of(leaves)
+}
+
+/// As [`root`], of leaf hashes wherever they stand.
+pub(crate) fn root_of<'a>(leaves: impl IntoIterator<Item = &'a Digest>) -> Digest {
     let mut frontier = Frontier::new();
+    let mut completed = Vec::new();
     for leaf in leaves {
-        frontier.append(*leaf);
+        completed.clear();
+        frontier.append(*leaf, &mut completed);
     }
     frontier.root()
 }
@@ -260,7 +277,7 @@ mod tests {
             let mut nodes = Vec::new();
             for leaf in &leaves {
                 assert_eq!(nodes.len() as u64, nodes_before(frontier.size().0));
-                nodes.extend(frontier.append(*leaf));
+                frontier.append(*leaf, &mut nodes);
             }
             let root = frontier.root();
             assert_eq!(root, root_by_definition(&leaves));
@@ -311,7 +328,7 @@ mod tests {
         let mut frontier = Frontier::new();
         for number in 0..200_u64 {
             oracle.push(number.to_le_bytes().to_vec());
-            frontier.append(leaf_hash(&number.to_le_bytes()));
+            frontier.append(leaf_hash(&number.to_le_bytes()), &mut Vec::new());
             assert_eq!(
                 oracle.root().as_bytes().as_slice(),
                 frontier.root().as_bytes()

@@ -4,7 +4,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
-    encoding::{Domain, encode, hash, signing_bytes},
+    encoding::{Domain, encode, encoded_len, hash_with, signing_bytes},
     fixed::{ChainId, IdentityPublicKey, IdentitySignature, MemberId, OrderId, PersonalHash},
     signatures::{IdentityCheck, IdentitySecret, Signatures},
     text::Text,
@@ -117,7 +117,11 @@ impl Order {
 
     /// The order's id: SHA-256 over the public part without the signature.
     pub fn id(&self) -> OrderId {
-        hash(Domain::Order, &self.unsigned())
+        self.id_with(&mut Vec::new())
+    }
+
+    fn id_with(&self, scratch: &mut Vec<u8>) -> OrderId {
+        hash_with(scratch, Domain::Order, &self.unsigned())
     }
 
     /// The bytes a customer signs.
@@ -169,15 +173,33 @@ impl Order {
 impl PersonalPart {
     /// What the public part commits to.
     pub fn hash(&self) -> PersonalHash {
-        hash(Domain::Personal, self)
+        self.hash_with(&mut Vec::new())
+    }
+
+    fn hash_with(&self, scratch: &mut Vec<u8>) -> PersonalHash {
+        hash_with(scratch, Domain::Personal, self)
+    }
+
+    /// True when it is the one an order commits to and keeps within its bounds.
+    pub fn is_of(&self, order: &Order) -> bool {
+        self.is_of_with(order, &mut Vec::new())
+    }
+
+    /// As [`PersonalPart::is_of`], put together in `scratch`.
+    pub(crate) fn is_of_with(&self, order: &Order, scratch: &mut Vec<u8>) -> bool {
+        encoded_len(self) <= MAX_PERSONAL_BYTES && self.hash_with(scratch) == order.personal_hash
     }
 }
 
 impl Entry {
     /// The entry's id.
     pub fn id(&self) -> OrderId {
+        self.id_with(&mut Vec::new())
+    }
+    /// As [`Entry::id`], put together in `scratch`.
+    pub(crate) fn id_with(&self, scratch: &mut Vec<u8>) -> OrderId {
         match self {
-            Self::Order(order) => order.id(),
+            Self::Order(order) => order.id_with(scratch),
         }
     }
     /// The order, where it is one.

@@ -247,15 +247,19 @@ fn nothing_hashed_or_signed_depends_on_personal_parts() {
         let signatures = signatures.as_ref();
         let genesis = genesis(signatures, 1);
         let mut whole = full(batch(signatures, &genesis));
-        assert!(!whole.personal_parts_match(), "{name}: one is missing");
-        whole.personal[1] = Some(personal(2));
-        assert!(whole.personal_parts_match(), "{name}");
-        whole.personal.swap(0, 1);
-        assert!(!whole.personal_parts_match(), "{name}: swapped");
-        whole.personal = vec![Some(personal(1))];
-        assert!(!whole.personal_parts_match(), "{name}: too few");
-        whole.personal = vec![Some(personal(1)), Some(personal(2)), Some(personal(2))];
-        assert!(!whole.personal_parts_match(), "{name}: too many");
+        assert_eq!(whole.is_complete(), Some(false), "{name}: one is missing");
+        let [first, second] = [1, 2].map(|number| Some(personal(number)));
+        for (parts, complete) in [
+            (vec![first.clone(), second.clone()], Some(true)),
+            (vec![None, None], Some(false)),
+            (vec![second.clone(), first.clone()], None),
+            (vec![second.clone(), None], None),
+            (vec![first.clone()], None),
+            (vec![first, second.clone(), second], None),
+        ] {
+            whole.personal = Arc::new(parts);
+            assert_eq!(whole.is_complete(), complete, "{name}: {whole:?}");
+        }
         assert!(
             verify(signatures, &genesis, whole.batch.as_ref().clone()).is_ok(),
             "{name}"
@@ -268,7 +272,7 @@ fn more_personal_parts_than_entries_are_not_even_read() {
     let genesis = genesis(&Simulated, 1);
     let mut whole = full(batch(&Simulated, &genesis));
     assert_eq!(decode::<FullBatch>(&encode(&whole)).as_ref(), Ok(&whole));
-    whole.personal.push(None);
+    Arc::make_mut(&mut whole.personal).push(None);
     let refused = decode::<FullBatch>(&encode(&whole)).unwrap_err();
     let expected = "not a valid FullBatch: more personal parts than entries";
     assert_eq!(refused.to_string(), expected);

@@ -5,9 +5,7 @@ mod support;
 use support::{genesis, identity, implementations, personal, till_order};
 use types::{
     Amount, ChainId, Entry, IdentitySignature, MemberId, Order, OrderError, PersonalHash,
-    Signatures, Simulated, Text, UnixMillis, Voucher,
-    batch::personal_part_matches,
-    encode,
+    Signatures, Simulated, Text, UnixMillis, Voucher, encode,
     order::{MAX_ORDER_BYTES, MAX_PERSONAL_BYTES},
     units::MAX_MINOR_UNITS,
 };
@@ -100,11 +98,11 @@ fn the_personal_hash_covers_salt_customer_and_details() {
     renamed.customer = Text::new("ANON-2").unwrap();
     let mut detailed = given.clone();
     detailed.details = Text::new("2 Latte").unwrap();
-    let entry = types::Entry::Order(till_order(&genesis(&Simulated, 1).members[0], 1));
-    assert!(personal_part_matches(&entry, &given));
+    let order = till_order(&genesis(&Simulated, 1).members[0], 1);
+    assert!(given.is_of(&order));
     for other in [salted, renamed, detailed] {
         assert_ne!(other.hash(), given.hash());
-        assert!(!personal_part_matches(&entry, &other));
+        assert!(!other.is_of(&order));
     }
 }
 

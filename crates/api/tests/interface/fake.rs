@@ -147,7 +147,7 @@ impl Fake {
             .iter()
             .map(|record| leaf(&Entry::Order(record.order.clone())))
             .collect();
-        leaves.extend(batch.entries.iter().map(leaf));
+        leaves.extend(batch.entries().iter().map(|(_, leaf)| *leaf));
         let parent = inner
             .blocks
             .last()
@@ -185,8 +185,8 @@ impl Fake {
         let frame = FinalBlock {
             block,
             batches: vec![FullBatch {
-                batch: Arc::new(batch),
-                personal,
+                batch: batch.batch().clone(),
+                personal: Arc::new(personal),
             }],
         };
         let orders: Vec<_> = pool

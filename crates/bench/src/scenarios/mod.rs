@@ -63,6 +63,8 @@ pub(crate) struct Effort {
     pub(crate) care: Care,
     /// How long an idle network is watched.
     pub(crate) idle: Duration,
+    /// Offered in bulk instead of rising rates up to saturation.
+    pub(crate) rate: Option<f64>,
     /// How many orders a long chain has; there are chains of a tenth and of ten times as many, too.
     pub(crate) chain: u64,
 }
@@ -77,6 +79,7 @@ impl Effort {
             tries: 2,
         },
         idle: Duration::from_secs(60),
+        rate: None,
         chain: 1_000_000,
     };
     /// Enough to see whether something broke.
@@ -88,6 +91,7 @@ impl Effort {
             tries: 2,
         },
         idle: Duration::from_secs(6),
+        rate: None,
         chain: 5_000,
     };
 }

@@ -32,7 +32,12 @@ pub(super) async fn run(name: &str, setting: &Setting, kind: Kind) -> anyhow::Re
         let mut trial = Trial::start(&setting.workshop, kind).await?;
         let Saturated { rate, best, rates } =
             saturate(&mut trial, name, first_rate, effort).await?;
-        let times = trial.step(Load::Even(rate * TIMES_AT), effort.step).await?;
+        let times_at = if effort.rate.is_some() {
+            rate
+        } else {
+            rate * TIMES_AT
+        };
+        let times = trial.step(Load::Even(times_at), effort.step).await?;
         scenario.add(best.throughput());
         scenario.add(times.times());
         scenario.add(best.prices());
@@ -74,6 +79,15 @@ async fn saturate(
     first_rate: f64,
     effort: Effort,
 ) -> anyhow::Result<Saturated> {
+    if let Some(rate) = effort.rate {
+        let step = trial.step(Load::Even(rate), effort.step).await?;
+        let rates = vec![step.at_rate(rate)];
+        return Ok(Saturated {
+            rate,
+            best: step,
+            rates,
+        });
+    }
     let mut search = Search::from(first_rate, effort.care);
     let (mut best, mut rates) = (None, Vec::new());
     while let Some(rate) = search.next() {

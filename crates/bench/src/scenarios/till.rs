@@ -22,9 +22,13 @@ const LARGE_BYTES: usize = 512;
 /// # Errors
 /// When a network fails, or an order is lost.
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Vec<Scenario>> {
+    let usual = throughput::run(TILL_BULK, setting, TILL).await?;
+    if setting.effort.rate.is_some() {
+        return Ok(vec![usual]);
+    }
     let large = Kind::Till { bytes: LARGE_BYTES };
     Ok(vec![
-        throughput::run(TILL_BULK, setting, TILL).await?,
+        usual,
         throughput::run(TILL_LARGE, setting, large).await?,
         single(setting).await?,
     ])

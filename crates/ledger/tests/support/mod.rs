@@ -1,8 +1,6 @@
 //! Orders and batches, for the tests of this crate.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
-use std::sync::Arc;
-
 use types::{
     Amount, Batch, ChainId, Entry, IdentityPublicKey, IdentitySecret, IdentitySignature, MemberId,
     Order, OrderId, PersonalPart, Simulated, Text, UnixMillis, VerifiedBatch, Voucher,
@@ -47,6 +45,5 @@ pub(crate) fn batch(author: u8, number: u64, orders: &[u64]) -> VerifiedBatch {
     let secret = IdentitySecret::new([author; 32]);
     let entries = orders.iter().copied().map(entry).collect();
     let chain = ChainId::ZERO;
-    let batch = Batch::sign(&Simulated, &chain, &secret, member(author), number, entries);
-    VerifiedBatch::from_own_disk(Arc::new(batch))
+    Batch::sign(&Simulated, &chain, &secret, member(author), number, entries)
 }

@@ -2,7 +2,7 @@
 //! driver, read by requests.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Instant,
@@ -19,7 +19,7 @@ use store::{Reader, StoreError};
 use tokio::sync::watch;
 use types::{
     BatchId, BlockHash, Entry, Genesis, Header, Height, IdentityPublicKey, Member, MemberSet,
-    Micros, OrderId, PersonalPart, VerifiedBatch,
+    Micros, OrderId, PersonalParts, VerifiedBatch,
 };
 
 use super::drain::Drain;
@@ -87,7 +87,7 @@ struct State {
     stopping: bool,
     pool: BTreeMap<BatchId, Pooled>,
     /// Where an order is in the pool.
-    orders: BTreeMap<OrderId, (BatchId, usize)>,
+    orders: HashMap<OrderId, (BatchId, usize)>,
     /// Rises with every batch, so that the pool is listed in order of arrival.
     arrivals: u64,
     sealed: BTreeMap<Height, Sealed>,
@@ -99,7 +99,7 @@ struct State {
 
 struct Pooled {
     batch: VerifiedBatch,
-    personal: Vec<Option<PersonalPart>>,
+    personal: PersonalParts,
     arrival: u64,
     sealed: Option<Height>,
 }
@@ -335,14 +335,11 @@ impl View {
         }
     }
 
-    fn pooled(&self, batch: VerifiedBatch, personal: Vec<Option<PersonalPart>>) {
-        let accepted_here = batch.batch().author == self.me.id;
-        let ids: Vec<OrderId> = batch.entries().iter().map(|(id, _)| *id).collect();
-        self.state().pool(batch, personal);
-        if accepted_here {
-            for id in ids {
-                self.feed.publish(EventData::OrderAccepted { id });
-            }
+    fn pooled(&self, batch: VerifiedBatch, personal: PersonalParts) {
+        self.state().pool(batch.clone(), personal);
+        if batch.batch().author == self.me.id {
+            let accepted = |(id, _): &(OrderId, _)| EventData::OrderAccepted { id: *id };
+            self.feed.publish_all(batch.entries().iter().map(accepted));
         }
     }
 
@@ -469,7 +466,7 @@ impl View {
 }
 
 impl State {
-    fn pool(&mut self, batch: VerifiedBatch, personal: Vec<Option<PersonalPart>>) {
+    fn pool(&mut self, batch: VerifiedBatch, personal: PersonalParts) {
         let id = batch.id();
         self.arrivals += 1;
         for (place, (order, _)) in batch.entries().iter().enumerate() {

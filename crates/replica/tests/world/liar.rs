@@ -60,14 +60,14 @@ pub fn block_with(
     world: &World,
     host: usize,
     (parent, frontier): &(Parent, Frontier),
-    batches: &[Batch],
+    batches: &[Arc<Batch>],
     change: impl FnOnce(&mut Header),
 ) -> SignedBlock {
     let mut frontier = frontier.clone();
     for entry in batches.iter().flat_map(|batch| &batch.entries) {
-        frontier.append(merkle::leaf_hash(&entry.leaf_bytes()));
+        frontier.append(merkle::leaf_hash(&entry.leaf_bytes()), &mut Vec::new());
     }
-    let batches: Vec<_> = batches.iter().map(Batch::id).collect();
+    let batches: Vec<_> = batches.iter().map(|batch| batch.id()).collect();
     let chain = world.genesis.chain_id();
     let (identity, voting) = world.secrets(host);
     let height = parent.height.next();

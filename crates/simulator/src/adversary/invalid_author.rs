@@ -81,7 +81,7 @@ impl InvalidAuthor {
             .iter()
             .map(|entry| entry.order().clone())
             .collect();
-        let mut personal = good.personal.clone();
+        let mut personal = good.personal.to_vec();
         match flaw {
             Flaw::ForeignTill => orders[1].voucher = Voucher::Till(other),
             Flaw::OrderSignature => {
@@ -137,7 +137,7 @@ impl InvalidAuthor {
             orders.collect(),
         );
         FullBatch {
-            batch: Arc::new(batch),
+            batch: batch.batch().clone(),
             personal: full.personal,
         }
     }
@@ -151,7 +151,7 @@ impl InvalidAuthor {
         };
         FullBatch {
             batch: full.batch.clone(),
-            personal: full.personal.iter().map(garble).collect(),
+            personal: Arc::new(full.personal.iter().map(garble).collect()),
         }
     }
 }

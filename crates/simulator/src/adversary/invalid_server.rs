@@ -74,7 +74,7 @@ impl InvalidServer {
         let parts = block
             .batches
             .iter_mut()
-            .flat_map(|full| full.personal.iter_mut().flatten());
+            .flat_map(|full| Arc::make_mut(&mut full.personal).iter_mut().flatten());
         for part in parts {
             *part = PersonalPart {
                 salt: random.bytes(),

@@ -159,8 +159,8 @@ impl Member {
             orders.into_iter().map(Entry::Order).collect(),
         );
         FullBatch {
-            batch: Arc::new(batch),
-            personal,
+            batch: batch.batch().clone(),
+            personal: Arc::new(personal),
         }
     }
 }

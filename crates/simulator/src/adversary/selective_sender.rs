@@ -79,7 +79,7 @@ impl SelectiveSender {
 fn without_personal_parts(full: &FullBatch) -> FullBatch {
     FullBatch {
         batch: full.batch.clone(),
-        personal: full.personal.iter().map(|_| None).collect(),
+        personal: Arc::new(vec![None; full.personal.len()]),
     }
 }
 

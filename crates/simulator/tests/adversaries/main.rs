@@ -257,7 +257,7 @@ fn selective_sender() {
                     let vote = (host, vote.kind, vote.block);
                     hearers.entry(vote).or_default().insert(peer);
                 }
-                Message::Batch(full) if full.personal_parts_match() => with_parts += 1,
+                Message::Batch(full) if full.is_complete() == Some(true) => with_parts += 1,
                 Message::Batch(_) => without_parts += 1,
                 _ => {}
             }

@@ -6,8 +6,8 @@ use std::{io, ops::Range, path::Path};
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
 
 use super::{
-    Change, Index, IndexError, Pair, Space,
-    runs::{self, PAIR_BYTES, Runs, TABLES, Tables},
+    Change, Entries, Index, IndexError, Pair, Space,
+    runs::{self, CUSTOMERS, ORDERS, PAIR_BYTES, RECEIVERS, Runs, TABLES, Tables},
 };
 
 /// Cached blocks: a shop's machine may run four nodes, and the system caches the files as well.
@@ -57,9 +57,9 @@ impl From<io::Error> for IndexError {
 /// The table of the runs that a space is.
 const fn table_of(space: Space) -> Option<usize> {
     match space {
-        Space::Orders => Some(0),
-        Space::Customers => Some(1),
-        Space::Receivers => Some(2),
+        Space::Orders => Some(ORDERS),
+        Space::Customers => Some(CUSTOMERS),
+        Space::Receivers => Some(RECEIVERS),
         _ => None,
     }
 }
@@ -103,9 +103,9 @@ impl FjallIndex {
     fn read_recent(&self) -> Result<(), IndexError> {
         forget_recent(&self.recent, self.runs.end())?;
         for guard in self.recent.iter() {
-            let (_, value) = pair(guard)?;
-            let (places, tables) = from_value(&value).ok_or_else(damaged)?;
-            self.runs.add(places, tables)?;
+            let (key, value) = pair(guard)?;
+            let places = places_of(&key).ok_or_else(damaged)?;
+            self.runs.add(places, tables_of(&value).ok_or_else(damaged)?)?;
         }
         let written = self.get(Space::Meta, PAIRS_END)?;
         let written = written.map(|value| number_at(&value, 0).ok_or_else(damaged));
@@ -125,48 +125,18 @@ impl FjallIndex {
                 reason: format!("the space of {} is not asked for this", space.name()),
             })
     }
-
-    /// The pairs among changes, taken out of them, and the places that they are of.
-    fn take_pairs(changes: &mut Vec<Change>) -> Result<Option<(Range<u64>, Tables)>, IndexError> {
-        let mut tables = Tables::default();
-        let mut rest = Vec::new();
-        for change in changes.drain(..) {
-            match table_of(change.space) {
-                None => rest.push(change),
-                Some(table) => tables[table].push(pair_of(&change)?),
-            }
-        }
-        *changes = rest;
-        let (first, count) = (
-            tables[0].iter().map(|pair| pair.place).min(),
-            tables[0].len() as u64,
-        );
-        Ok(first.map(|first| (first..first + count, tables)))
-    }
 }
 
 /// Removes what is in files by now.
 fn forget_recent(recent: &Keyspace, end: u64) -> Result<(), fjall::Error> {
     for guard in recent.range(..end.to_be_bytes()) {
-        let (key, value) = guard.into_inner()?;
+        let key = guard.key()?;
         // What reaches beyond the files is needed still.
-        if number_at(&value, 8).is_some_and(|last| last <= end) {
+        if places_of(&key).is_some_and(|places| places.end <= end) {
             recent.remove(key)?;
         }
     }
     Ok(())
-}
-
-/// A pair as it is put into the index: an order's id and its place, or a hashed text with the place.
-fn pair_of(change: &Change) -> Result<runs::Pair, IndexError> {
-    let value = change.value.as_deref().ok_or_else(damaged)?;
-    match change.space {
-        Space::Orders => Ok(runs::Pair {
-            key: key_at(&change.key).ok_or_else(damaged)?,
-            place: number_at(value, 0).ok_or_else(damaged)?,
-        }),
-        _ => text_pair(&change.key),
-    }
 }
 
 fn text_pair(key: &[u8]) -> Result<runs::Pair, IndexError> {
@@ -184,10 +154,19 @@ fn number_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_be_bytes(*bytes))
 }
 
-/// Pairs as they are kept until they are in a file: the places, and each table with its length before
-/// it.
-fn to_value(places: &Range<u64>, tables: &Tables) -> Vec<u8> {
-    let mut value = [places.start.to_be_bytes(), places.end.to_be_bytes()].concat();
+/// What pairs are kept under until they are in a file.
+fn recent_key(places: &Range<u64>) -> Vec<u8> {
+    [places.start.to_be_bytes(), places.end.to_be_bytes()].concat()
+}
+
+fn places_of(key: &[u8]) -> Option<Range<u64>> {
+    Some(number_at(key, 0)?..number_at(key, 8)?)
+}
+
+/// Pairs as they are kept there: each table with its length before it.
+fn to_value(tables: &Tables) -> Vec<u8> {
+    let pairs: usize = tables.iter().map(Vec::len).sum();
+    let mut value = Vec::with_capacity(8 * TABLES + PAIR_BYTES * pairs);
     for table in tables {
         value.extend_from_slice(&(table.len() as u64).to_be_bytes());
         for pair in table {
@@ -197,9 +176,8 @@ fn to_value(places: &Range<u64>, tables: &Tables) -> Vec<u8> {
     value
 }
 
-fn from_value(value: &[u8]) -> Option<(Range<u64>, Tables)> {
-    let places = number_at(value, 0)?..number_at(value, 8)?;
-    let mut rest = value.get(16..)?;
+fn tables_of(value: &[u8]) -> Option<Tables> {
+    let mut rest = value;
     let mut tables = Tables::default();
     for table in &mut tables {
         let count = usize::try_from(number_at(rest, 0)?).ok()?;
@@ -209,7 +187,7 @@ fn from_value(value: &[u8]) -> Option<(Range<u64>, Tables)> {
         table.extend(pairs.as_chunks().0.iter().map(runs::Pair::from_bytes));
         rest = after;
     }
-    Some((places, tables))
+    Some(tables)
 }
 
 fn damaged() -> IndexError {
@@ -266,8 +244,8 @@ impl Index for FjallIndex {
             .collect()
     }
 
-    fn write(&self, mut changes: Vec<Change>) -> Result<(), IndexError> {
-        let pairs = Self::take_pairs(&mut changes)?;
+    fn write_entries(&self, changes: Vec<Change>, entries: Entries) -> Result<(), IndexError> {
+        let Entries { places, tables, .. } = entries;
         let mut batch = self.database.batch();
         for Change { space, key, value } in changes {
             match value {
@@ -275,18 +253,12 @@ impl Index for FjallIndex {
                 None => batch.remove(self.keyspace(space)?, key),
             }
         }
-        if let Some((places, tables)) = &pairs
-            && places.end > self.runs.end()
-        {
-            let key = places.start.to_be_bytes();
-            batch.insert(&self.recent, key, to_value(places, tables));
+        if places.end > self.runs.end() {
+            batch.insert(&self.recent, recent_key(&places), to_value(&tables));
             let end = places.end.to_be_bytes();
             batch.insert(self.keyspace(Space::Meta)?, PAIRS_END, end);
         }
         batch.commit()?;
-        if let Some((places, tables)) = pairs {
-            self.runs.add(places, tables)?;
-        }
-        Ok(())
+        Ok(self.runs.add(places, tables)?)
     }
 }

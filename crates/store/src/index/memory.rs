@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use super::{Change, Index, IndexError, Pair, Space};
+use super::{Change, Entries, Index, IndexError, Pair, Space, entries::KEY_BYTES};
 
 type Spaces = BTreeMap<Space, BTreeMap<Vec<u8>, Vec<u8>>>;
 
@@ -36,6 +36,10 @@ impl MemoryIndex {
 
 impl Index for MemoryIndex {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+        let key = match space {
+            Space::Orders => key.get(..KEY_BYTES).unwrap_or(key),
+            _ => key,
+        };
         Ok(self
             .read()
             .get(&space)
@@ -68,8 +72,21 @@ impl Index for MemoryIndex {
             .collect())
     }
 
-    fn write(&self, changes: Vec<Change>) -> Result<(), IndexError> {
+    fn write_entries(&self, changes: Vec<Change>, entries: Entries) -> Result<(), IndexError> {
         let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+        let [orders, customers, receivers] = entries.tables;
+        let ids = orders.into_iter().map(|order| {
+            let bytes = order.to_bytes();
+            let (key, place) = bytes.split_at(KEY_BYTES);
+            (key.to_vec(), place.to_vec())
+        });
+        spaces.entry(Space::Orders).or_default().extend(ids);
+        for (space, pairs) in [(Space::Customers, customers), (Space::Receivers, receivers)] {
+            let keys = pairs
+                .into_iter()
+                .map(|pair| (pair.to_bytes().to_vec(), Vec::new()));
+            spaces.entry(space).or_default().extend(keys);
+        }
         for Change { space, key, value } in changes {
             let keys = spaces.entry(space).or_default();
             match value {

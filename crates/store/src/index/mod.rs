@@ -1,10 +1,13 @@
 //! The index: sorted keys and values in named spaces, written atomically, off the commit path.
 
 mod durable;
+mod entries;
 mod memory;
 mod runs;
 
 pub use durable::FjallIndex;
+pub use entries::Entries;
+pub(crate) use entries::text_key;
 pub use memory::MemoryIndex;
 
 /// A key and its value.
@@ -116,8 +119,8 @@ impl Change {
 }
 
 /// Sorted keys and values. One thread writes; any thread reads. What every order brings ([`Space::Orders`],
-/// [`Space::Customers`], [`Space::Receivers`]) is only ever added, together for consecutive places of the
-/// order log; ids are looked up one by one there, and texts in ranges.
+/// [`Space::Customers`], [`Space::Receivers`]) is only ever added, as [`Entries`]; ids are looked up one by
+/// one there, and texts in ranges.
 pub trait Index: Send + Sync {
     /// The value of a key.
     ///
@@ -140,10 +143,18 @@ pub trait Index: Send + Sync {
         to: &[u8],
         limit: usize,
     ) -> Result<Vec<Pair>, IndexError>;
-    /// Makes all changes or none; no key twice. A crash may undo the last writes, never one before a
-    /// write that it leaves.
+    /// Makes all changes, no key twice, and adds all entries, or none of it. A crash may undo the last
+    /// writes, never one before a write that it leaves.
     ///
     /// # Errors
     /// When the engine fails.
-    fn write(&self, changes: Vec<Change>) -> Result<(), IndexError>;
+    fn write_entries(&self, changes: Vec<Change>, entries: Entries) -> Result<(), IndexError>;
+
+    /// Makes all changes or none, as [`Index::write_entries`] does.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn write(&self, changes: Vec<Change>) -> Result<(), IndexError> {
+        self.write_entries(changes, Entries::default())
+    }
 }

@@ -14,8 +14,8 @@ use store::{
 use types::{
     Amount, Batch, BatchId, Block, Certificate, ChainId, Digest, Entry, Epoch, Equivocation,
     Frontier, FullBatch, Header, Height, IdentitySignature, LogSize, MemberId, MemberIndex, Order,
-    OrderId, PersonalPart, Seed, SignedBlock, Text, UnixMillis, Vote, VoteKind, VotingSignature,
-    Voucher, block::batches_root, block::genesis_block_hash,
+    OrderId, PersonalPart, Seed, SignedBlock, Text, UnixMillis, VerifiedBatch, Vote, VoteKind,
+    VotingSignature, Voucher, block::batches_root, block::genesis_block_hash,
 };
 
 pub const CHAIN: ChainId = ChainId::new([7; 32]);
@@ -43,7 +43,7 @@ pub fn order(number: u64) -> (Entry, PersonalPart) {
 }
 
 pub fn batch(number: u64, orders: &[u64]) -> FullBatch {
-    let (entries, personal) = orders
+    let (entries, personal): (_, Vec<_>) = orders
         .iter()
         .map(|number| order(*number))
         .map(|(e, p)| (e, Some(p)))
@@ -56,8 +56,12 @@ pub fn batch(number: u64, orders: &[u64]) -> FullBatch {
     };
     FullBatch {
         batch: Arc::new(batch),
-        personal,
+        personal: Arc::new(personal),
     }
+}
+
+pub fn record(full: FullBatch) -> Record {
+    Record::Batch(VerifiedBatch::from_own_disk(full.batch), full.personal)
 }
 
 pub fn vote(height: u64, block: u8) -> Vote {
@@ -129,10 +133,8 @@ impl Chain {
                 if self.recorded.iter().any(|(id, ..)| *id == entry.id()) {
                     continue;
                 }
-                nodes.extend(
-                    self.frontier
-                        .append(types::merkle::leaf_hash(&entry.leaf_bytes())),
-                );
+                let leaf = types::merkle::leaf_hash(&entry.leaf_bytes());
+                self.frontier.append(leaf, &mut nodes);
                 recorded.push(RecordedEntry {
                     id: entry.id(),
                     batch: place as u32,
@@ -186,7 +188,7 @@ impl Chain {
     pub fn seal(&mut self, store: &mut Store, batches: &[FullBatch]) -> ExecutedBlock {
         let executed = self.next(batches);
         let finality = certificate(VoteKind::Finalize, &executed.block);
-        let mut records: Vec<Record> = batches.iter().cloned().map(Record::Batch).collect();
+        let mut records: Vec<Record> = batches.iter().cloned().map(record).collect();
         records.push(Record::Block(executed.block.clone()));
         records.push(Record::Certificate(finality.clone()));
         store.append(&records, 1).unwrap();

@@ -113,20 +113,21 @@ pub(crate) fn sign_batch(
     entries: Vec<Entry>,
 ) -> Batch {
     let author = genesis.members[0].id();
-    Batch::sign(
+    let signed = Batch::sign(
         signatures,
         &genesis.chain_id(),
         &identity(1),
         author,
         7,
         entries,
-    )
+    );
+    signed.batch().as_ref().clone()
 }
 
 pub(crate) fn full(batch: Batch) -> FullBatch {
     FullBatch {
         batch: Arc::new(batch),
-        personal: vec![Some(personal(1)), None],
+        personal: Arc::new(vec![Some(personal(1)), None]),
     }
 }
 

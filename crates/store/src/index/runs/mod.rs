@@ -21,8 +21,8 @@ use std::{
     sync::Arc,
 };
 
-use run::{ORDERS, Run};
-pub(super) use run::{PAIR_BYTES, Pair, TABLES, Tables};
+use run::Run;
+pub(super) use run::{CUSTOMERS, ORDERS, PAIR_BYTES, Pair, RECEIVERS, TABLES, Tables};
 use worker::Worker;
 
 /// A run of so many orders goes to disk: 4 MiB or so, seconds of work of a busy network.

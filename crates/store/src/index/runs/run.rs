@@ -9,7 +9,11 @@ pub(in super::super) const TABLES: usize = 3;
 
 /// The table of orders: the only one that a filter is kept for, since it alone is asked for keys that
 /// are mostly not there.
-pub(super) const ORDERS: usize = 0;
+pub(in super::super) const ORDERS: usize = 0;
+/// The table of customers.
+pub(in super::super) const CUSTOMERS: usize = 1;
+/// The table of receivers.
+pub(in super::super) const RECEIVERS: usize = 2;
 
 /// A hash and a place in the order log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -168,6 +168,7 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
     let end = runs.last().map_or(0, |run| run.places().end);
     let mut tables = super::Tables::default();
     for (table, pairs) in tables.iter_mut().enumerate() {
+        pairs.reserve_exact(runs.iter().map(|run| run.count(table)).sum());
         for run in runs {
             pairs.extend(run.chunk(table, 0)?);
         }
