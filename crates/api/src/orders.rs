@@ -18,10 +18,7 @@ use crate::{
     backend::{Accepted, Idempotency, OrderSearch, Submission, SubmitError},
     bulk::{self, NDJSON},
     extract::{JsonBytes, Parameters, PathText, is_of_type, page_limit},
-    model::{
-        NewOrder, OrderPage, OrderState, OrderView, PlacedOrder, ProblemBody, Proof,
-        Salt,
-    },
+    model::{NewOrder, OrderPage, OrderState, OrderView, PlacedOrder, ProblemBody, Proof, Salt},
     money::{parse_amount, parse_currency},
     problem::{PROBLEM_JSON, Problem},
     state::{App, Shared},

@@ -1,8 +1,10 @@
 //! Executing a block: which entries become leaves of the order log.
 
-use std::collections::HashSet;
-
 use types::{Digest, Frontier, Mutation, OrderId, RecordedIds, VerifiedBatch, mutated};
+
+/// Ids of orders. Only ever asked for one of them: their order is random, so that nobody can choose ids
+/// that are slow to look up, and has no part in anything.
+pub type Ids = foldhash::HashSet<OrderId>;
 
 /// What executing a list of batches yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub struct Executed {
     pub frontier: Frontier,
     /// The entries that became leaves, in order.
     pub recorded: Vec<Recorded>,
+    /// Their ids.
+    pub ids: Ids,
     /// Merkle nodes completed by them, in the order of their positions.
     pub nodes: Vec<Digest>,
 }
@@ -29,13 +33,15 @@ pub struct Recorded {
 /// Executes batches in order on an order log. An entry recorded before, in the branch or in this very
 /// block, is skipped: no leaf, no effect (`docs/protocol.md` §3).
 pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedBatch]) -> Executed {
+    let entries = batches.iter().map(|batch| batch.entries().len()).sum();
     let mut frontier = before.clone();
-    let mut recorded = Vec::new();
-    let mut nodes = Vec::new();
-    let mut here = HashSet::new();
+    let mut recorded = Vec::with_capacity(entries);
+    // A leaf and, one with another, an inner node.
+    let mut nodes = Vec::with_capacity(2 * entries);
+    let mut ids = Ids::with_capacity_and_hasher(entries, Default::default());
     for (batch_place, batch) in (0_u32..).zip(batches) {
         for (entry_place, (id, leaf)) in (0_u32..).zip(batch.entries()) {
-            let known = branch.is_recorded(id) || !here.insert(*id);
+            let known = branch.is_recorded(id) || !ids.insert(*id);
             if known && !mutated(Mutation::RecordAgain) {
                 continue;
             }
@@ -50,6 +56,7 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
     Executed {
         frontier,
         recorded,
+        ids,
         nodes,
     }
 }

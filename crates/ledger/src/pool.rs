@@ -1,6 +1,6 @@
 //! The pool: batches held and not yet in a final block.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use types::{
     BatchId, FullBatch, MemberId, Mutation, OrderId, PersonalParts, VerifiedBatch, mutated,
@@ -69,7 +69,7 @@ pub struct Pool {
     shares: BTreeMap<MemberId, Share>,
     /// In how many batches an order is; one signed by a customer can be in several. Asked for one order
     /// at a time, never in its own order.
-    orders: HashMap<OrderId, u32>,
+    orders: foldhash::HashMap<OrderId, u32>,
     arrivals: u64,
     /// Those without all their personal parts.
     incomplete: BTreeSet<BatchId>,

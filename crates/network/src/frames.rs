@@ -9,7 +9,8 @@ use tokio::{
     time::Instant,
 };
 use types::{
-    ChainId, IdentityPublicKey, Message, Text, genesis::MAX_NAME_BYTES, message::MAX_MESSAGE_BYTES,
+    ChainId, IdentityPublicKey, Message, Text, encoded_len, encoding::encode_into,
+    genesis::MAX_NAME_BYTES, message::MAX_MESSAGE_BYTES,
 };
 
 use crate::config::Hello;
@@ -88,7 +89,7 @@ pub struct MessageTooLarge {
 /// A message ready to be sent, to one peer or to many: encoded once, shared by all.
 #[derive(Debug, Clone)]
 pub struct Encoded {
-    frame: Arc<[u8]>,
+    frame: Arc<Vec<u8>>,
     bulk: bool,
 }
 
@@ -112,7 +113,7 @@ impl Encoded {
     pub fn bytes(&self) -> usize {
         self.frame.len()
     }
-    pub(crate) const fn frame(&self) -> &Arc<[u8]> {
+    pub(crate) const fn frame(&self) -> &Arc<Vec<u8>> {
         &self.frame
     }
     /// Is this frame a message, not something of the connection's own?
@@ -125,18 +126,18 @@ impl Encoded {
 }
 
 /// A value with its length before it.
-pub(crate) fn frame_bytes<T: BorshSerialize>(value: &T) -> Arc<[u8]> {
-    let mut bytes = vec![0; LENGTH_BYTES];
-    let written = borsh::to_writer(&mut bytes, value);
-    assert!(written.is_ok(), "encoding into memory cannot fail");
+pub(crate) fn frame_bytes<T: BorshSerialize>(value: &T) -> Arc<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(LENGTH_BYTES + encoded_len(value));
+    bytes.extend_from_slice(&[0; LENGTH_BYTES]);
+    encode_into(&mut bytes, value);
     // A longer one never leaves: `Encoded::new` refuses it, and all others are small.
     let length = u32::try_from(bytes.len() - LENGTH_BYTES).unwrap_or(u32::MAX);
     bytes[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
-    bytes.into()
+    Arc::new(bytes)
 }
 
 /// The frame that says why the connection ends.
-pub(crate) fn goodbye(reason: &str) -> Arc<[u8]> {
+pub(crate) fn goodbye(reason: &str) -> Arc<Vec<u8>> {
     frame_bytes(&Frame::Goodbye(cut(reason)))
 }
 

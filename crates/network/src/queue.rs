@@ -17,7 +17,7 @@ pub(crate) struct QueueLimits {
 /// The end where frames are put in.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    frames: mpsc::Sender<Arc<[u8]>>,
+    frames: mpsc::Sender<Arc<Vec<u8>>>,
     bytes: Arc<AtomicUsize>,
     most_bytes: usize,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Queue {
 /// The end where frames are taken out.
 #[derive(Debug)]
 pub(crate) struct Queued {
-    frames: mpsc::Receiver<Arc<[u8]>>,
+    frames: mpsc::Receiver<Arc<Vec<u8>>>,
     bytes: Arc<AtomicUsize>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn queue(limits: QueueLimits) -> (Queue, Queued) {
 
 impl Queue {
     /// Puts a frame in; false when there is no room for it and it is dropped.
-    pub(crate) fn push(&self, frame: Arc<[u8]>) -> bool {
+    pub(crate) fn push(&self, frame: Arc<Vec<u8>>) -> bool {
         let length = frame.len();
         let before = self.bytes.fetch_add(length, Ordering::Relaxed);
         let kept =
@@ -73,7 +73,7 @@ impl Queue {
 
 impl Queued {
     /// The next frame, once there is one; `None` when no more can come.
-    pub(crate) async fn next(&mut self) -> Option<Arc<[u8]>> {
+    pub(crate) async fn next(&mut self) -> Option<Arc<Vec<u8>>> {
         let frame = self.frames.recv().await?;
         self.bytes.fetch_sub(frame.len(), Ordering::Relaxed);
         Some(frame)

@@ -35,6 +35,7 @@ impl Replica {
         };
         let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &parent_hash);
         let executed = execute(frontier, &branch, &batches);
+        let (log_size, log_root) = (executed.frontier.size(), executed.frontier.root());
         let ids: Vec<_> = batches.iter().map(VerifiedBatch::id).collect();
         let header = Header {
             version: FORMAT_VERSION,
@@ -46,8 +47,8 @@ impl Replica {
             proposer: me,
             ticket: draw.ticket,
             batches_root: batches_root(&ids),
-            log_size: executed.frontier.size(),
-            log_root: executed.frontier.root(),
+            log_size,
+            log_root,
         };
         let block = SignedBlock::sign(
             &*self.signatures,
@@ -58,6 +59,7 @@ impl Replica {
             },
         );
         let hash = block.hash();
+        self.executed_own = Some((hash, executed));
         self.consensus.header(&block.signed_header());
         self.out.persist.push(Record::Block(block.clone()));
         let parent_certificate = self
@@ -282,8 +284,14 @@ impl Replica {
         if batches.len() != list.len() {
             return Verdict::Missing;
         }
-        let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &header.parent);
-        let executed = execute(frontier, &branch, &batches);
+        let executed = match self.executed_own.take() {
+            Some((own, executed)) if own == *hash => executed,
+            _ => {
+                let (tree, parent) = (&self.tree, &header.parent);
+                let branch = Branch::new(tree, &self.unindexed, &self.reader, parent);
+                execute(frontier, &branch, &batches)
+            }
+        };
         let committed = (header.log_size, header.log_root);
         if (executed.frontier.size(), executed.frontier.root()) != committed
             && !mutated(Mutation::AnyLog)
@@ -294,11 +302,6 @@ impl Replica {
         }
         let (timing, members) = (&self.genesis.timing, self.members.len());
         Verdict::Valid(Box::new(Valid {
-            ids: executed
-                .recorded
-                .iter()
-                .map(|recorded| recorded.id)
-                .collect(),
             executed,
             log_size_before: frontier.size(),
             seed: next_seed(&parent.seed, &header.ticket),

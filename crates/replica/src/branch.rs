@@ -1,16 +1,13 @@
 //! What a branch has recorded: the blocks above the final head, and the final ones not yet indexed,
 //! laid over the store.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
+use ledger::Ids;
 use store::Reader;
 use types::{BatchId, BlockHash, Height, OrderId, RecordedIds};
 
 use crate::tree::Tree;
-
-/// The ids of what a block recorded. Only ever asked for one of them, so that their order, which is random
-/// so that nobody can choose ids that are slow to look up, has no part in anything.
-pub(crate) type Ids = HashSet<OrderId>;
 
 /// A final block that the store's index may not hold yet.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ impl<'a> Branch<'a> {
         let path = tree.path(tip).unwrap_or_default();
         let above = path
             .iter()
-            .filter_map(|hash| Some(&tree.get(hash)?.valid()?.ids));
+            .filter_map(|hash| Some(&tree.get(hash)?.valid()?.executed.ids));
         let above = above
             .chain(unindexed.iter().map(|block| &block.ids))
             .collect();

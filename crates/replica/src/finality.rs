@@ -128,7 +128,7 @@ impl Replica {
         };
         self.unindexed.push_back(Unindexed {
             height: executed.block.header().height,
-            ids: valid.ids,
+            ids: valid.executed.ids,
             batches: batches.into_iter().collect(),
         });
         Some(executed)

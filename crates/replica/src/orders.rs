@@ -1,12 +1,12 @@
 //! Taking orders in, and batches of others (`docs/protocol.md` §3).
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
-use ledger::would_record;
+use ledger::{Ids, would_record};
 use store::{Answer, Record};
 use types::{
-    Batch, Entry, FullBatch, MemberId, MemberIndex, Message, Mutation, Order, OrderId,
-    PersonalPart, VerifiedBatch, Voucher, encoded_len, mutated, order::MAX_ORDER_BYTES,
+    Batch, Entry, FullBatch, MemberId, MemberIndex, Message, Mutation, Order, PersonalPart,
+    VerifiedBatch, Voucher, encoded_len, mutated, order::MAX_ORDER_BYTES,
 };
 
 use crate::{
@@ -46,7 +46,7 @@ impl Replica {
                 .extend(submissions.iter().map(|_| Err(Refusal::Observer)));
             return;
         };
-        let mut here = HashSet::new();
+        let mut here = Ids::default();
         let mut draft = Draft::default();
         let mut answers = Vec::new();
         let mut waiting = (0_u64, 0_u64);
@@ -110,7 +110,7 @@ impl Replica {
         order: &Order,
         bytes: usize,
         waiting: (u64, u64),
-        here: &mut HashSet<OrderId>,
+        here: &mut Ids,
     ) -> Submitted {
         if matches!(&order.voucher, Voucher::Till(till) if till != author) {
             return Err(Refusal::ForeignTill);

@@ -9,8 +9,6 @@ use types::{
     Monotonic, Seed, SignedBlock, VerifiedBatch, VoteKind,
 };
 
-use crate::branch::Ids;
-
 /// The final head: everything at and below it is in the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
@@ -59,7 +57,6 @@ pub(crate) struct Lacking {
 #[derive(Debug)]
 pub(crate) struct Valid {
     pub(crate) executed: Executed,
-    pub(crate) ids: Ids,
     pub(crate) log_size_before: LogSize,
     pub(crate) seed: Seed,
     pub(crate) draw: Draw,

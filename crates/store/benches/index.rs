@@ -3,7 +3,7 @@
 use divan::{Bencher, black_box, counter::ItemsCount};
 use store::{
     FjallIndex, Index as _,
-    index::{Entries, Space},
+    index::Entries,
 };
 use tempfile::TempDir;
 use types::{LogIndex, OrderId, encoding::sha256};
@@ -86,7 +86,7 @@ fn look_up(bencher: Bencher<'_, '_>, from: u64, present: bool) {
     bencher
         .with_inputs(|| id(numbers.next().expect("numbers come again")))
         .bench_local_values(|id| {
-            let found = index.get(Space::Orders, black_box(id.as_ref()));
+            let found = index.place_of_order(black_box(&id));
             assert_eq!(found.expect("the index is whole").is_some(), present);
         });
 }

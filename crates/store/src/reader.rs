@@ -285,11 +285,8 @@ impl Reader {
     /// When the disk fails.
     pub fn log_index(&self, id: &OrderId) -> Result<Option<LogIndex>, StoreError> {
         let size = self.size();
-        let Some(value) = self.shared.index.get(Space::Orders, id.as_ref())? else {
-            return Ok(None);
-        };
-        let index = take_number(&mut &value[..], "an order's entry")?;
-        Ok((index < size).then_some(LogIndex(index)))
+        let index = self.shared.index.place_of_order(id)?;
+        Ok(index.filter(|index| index.0 < size))
     }
 }
 

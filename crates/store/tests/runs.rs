@@ -52,12 +52,12 @@ fn write(indexes: &[&dyn Index], places: Range<u64>) {
 }
 
 fn check(index: &dyn Index, oracle: &MemoryIndex, size: u64) {
-    let place = |id: &[u8]| index.get(Space::Orders, id).unwrap();
+    let place = |id| index.place_of_order(&OrderId::new(id)).unwrap();
     for number in (0..size).step_by(997).chain([size - 1]) {
-        assert_eq!(place(&order(number)), Some(number.to_be_bytes().to_vec()));
+        assert_eq!(place(order(number)), Some(LogIndex(number)));
     }
     let unknown = (size..size + 500).map(order);
-    assert!(unknown.into_iter().all(|id| place(&id).is_none()));
+    assert!(unknown.into_iter().all(|id| place(id).is_none()));
     for (space, what) in [
         (Space::Customers, "customer"),
         (Space::Receivers, "receiver"),
@@ -138,8 +138,8 @@ fn damage_is_noticed_and_never_an_answer() {
         fs::write(file, &damaged).unwrap();
         // Either it is seen at once, or when the damaged page is read.
         if let Ok(index) = FjallIndex::open(folder.path()) {
-            let read = |place| index.get(Space::Orders, &order(place));
-            let right = |place: u64| Some(place.to_be_bytes().to_vec());
+            let read = |place| index.place_of_order(&OrderId::new(order(place)));
+            let right = |place| Some(LogIndex(place));
             assert!(
                 (0..110_000)
                     .step_by(11)

@@ -2,7 +2,7 @@
 //! driver, read by requests.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Instant,
@@ -87,7 +87,7 @@ struct State {
     stopping: bool,
     pool: BTreeMap<BatchId, Pooled>,
     /// Where an order is in the pool.
-    orders: HashMap<OrderId, (BatchId, usize)>,
+    orders: foldhash::HashMap<OrderId, (BatchId, usize)>,
     /// Rises with every batch, so that the pool is listed in order of arrival.
     arrivals: u64,
     sealed: BTreeMap<Height, Sealed>,

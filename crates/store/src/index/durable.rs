@@ -4,9 +4,11 @@
 use std::{io, ops::Range, path::Path};
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
+use types::{LogIndex, OrderId};
 
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
+    entries::key_of_id,
     runs::{self, CUSTOMERS, ORDERS, PAIR_BYTES, RECEIVERS, Runs, TABLES, Tables},
 };
 
@@ -105,7 +107,8 @@ impl FjallIndex {
         for guard in self.recent.iter() {
             let (key, value) = pair(guard)?;
             let places = places_of(&key).ok_or_else(damaged)?;
-            self.runs.add(places, tables_of(&value).ok_or_else(damaged)?)?;
+            self.runs
+                .add(places, tables_of(&value).ok_or_else(damaged)?)?;
         }
         let written = self.get(Space::Meta, PAIRS_END)?;
         let written = written.map(|value| number_at(&value, 0).ok_or_else(damaged));
@@ -142,11 +145,6 @@ fn forget_recent(recent: &Keyspace, end: u64) -> Result<(), fjall::Error> {
 fn text_pair(key: &[u8]) -> Result<runs::Pair, IndexError> {
     let bytes = key.first_chunk().ok_or_else(damaged)?;
     Ok(runs::Pair::from_bytes(bytes))
-}
-
-/// The first 16 bytes: of a hash they are enough to tell it from all others.
-fn key_at(bytes: &[u8]) -> Option<u128> {
-    bytes.first_chunk().map(|key| u128::from_be_bytes(*key))
 }
 
 fn number_at(bytes: &[u8], at: usize) -> Option<u64> {
@@ -202,11 +200,12 @@ fn pair(guard: Guard) -> Result<Pair, IndexError> {
 }
 
 impl Index for FjallIndex {
+    fn place_of_order(&self, id: &OrderId) -> Result<Option<LogIndex>, IndexError> {
+        let place = self.runs.place_of_order(key_of_id(id))?;
+        Ok(place.map(LogIndex))
+    }
+
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
-        if let (Space::Orders, Some(key)) = (space, key_at(key)) {
-            let place = self.runs.place_of_order(key)?;
-            return Ok(place.map(|place| place.to_be_bytes().to_vec()));
-        }
         Ok(self.keyspace(space)?.get(key)?.map(|value| value.to_vec()))
     }
 

@@ -40,7 +40,7 @@ impl Entries {
         };
         let place = self.places.end;
         let pair = |key| Pair { key, place };
-        self.tables[ORDERS].push(pair(first_bytes(id.as_bytes())));
+        self.tables[ORDERS].push(pair(key_of_id(id)));
         self.tables[RECEIVERS].push(pair(receiver));
         self.tables[CUSTOMERS].extend(customer.map(|customer| pair(key_of(customer))));
         self.places.end += 1;
@@ -52,6 +52,11 @@ impl Entries {
 pub(crate) fn text_key(text: &str, index: LogIndex) -> Vec<u8> {
     let (key, place) = (key_of(text), index.0);
     Pair { key, place }.to_bytes().to_vec()
+}
+
+/// The key of an order.
+pub(super) fn key_of_id(id: &OrderId) -> u128 {
+    first_bytes(id.as_bytes())
 }
 
 fn key_of(text: &str) -> u128 {

@@ -5,7 +5,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use super::{Change, Entries, Index, IndexError, Pair, Space, entries::KEY_BYTES};
+use super::{
+    Change, Entries, Index, IndexError, Pair, Space,
+    entries::{KEY_BYTES, key_of_id},
+};
+use types::{LogIndex, OrderId};
 
 type Spaces = BTreeMap<Space, BTreeMap<Vec<u8>, Vec<u8>>>;
 
@@ -35,11 +39,14 @@ impl MemoryIndex {
 }
 
 impl Index for MemoryIndex {
+    fn place_of_order(&self, id: &OrderId) -> Result<Option<LogIndex>, IndexError> {
+        let key = key_of_id(id).to_be_bytes();
+        let place = self.get(Space::Orders, &key)?;
+        let place = place.and_then(|place| place.first_chunk().copied());
+        Ok(place.map(|place| LogIndex(u64::from_be_bytes(place))))
+    }
+
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
-        let key = match space {
-            Space::Orders => key.get(..KEY_BYTES).unwrap_or(key),
-            _ => key,
-        };
         Ok(self
             .read()
             .get(&space)

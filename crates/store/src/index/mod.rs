@@ -9,6 +9,7 @@ pub use durable::FjallIndex;
 pub use entries::Entries;
 pub(crate) use entries::text_key;
 pub use memory::MemoryIndex;
+use types::{LogIndex, OrderId};
 
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -122,7 +123,12 @@ impl Change {
 /// [`Space::Customers`], [`Space::Receivers`]) is only ever added, as [`Entries`]; ids are looked up one by
 /// one there, and texts in ranges.
 pub trait Index: Send + Sync {
-    /// The value of a key.
+    /// The place of an order in the order log.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn place_of_order(&self, id: &OrderId) -> Result<Option<LogIndex>, IndexError>;
+    /// The value of a key, of any space but [`Space::Orders`].
     ///
     /// # Errors
     /// When the engine fails.
