@@ -42,7 +42,7 @@ pub(crate) const NDJSON: &str = "application/x-ndjson";
 const FULL_GROUP_BYTES: usize = 256 * 1024;
 /// A group that is not full goes off only so long after the one before it: little beside the time it
 /// takes to become final, and hundreds of lines of a busy stream.
-const GATHERING: Duration = Duration::from_millis(10);
+const GATHERING: Duration = Duration::from_millis(20);
 /// Groups of one stream that may be under way at once: enough that some wait for the node's next sync
 /// of the disk while it works on one.
 const MOST_GROUPS_UNDER_WAY: usize = 4;

@@ -5,7 +5,7 @@ use store::FinalityProof;
 use types::{
     BatchError, BatchId, Block, BlockHash, Certificate, ChainId, Equivocation, FullBatch, Genesis,
     Header, Height, MemberSet, Message, PersonalParts, Proposal, Signatures, SignedBlock, Status,
-    VerifiedBatch, Vote, block::batches_root, encoded_len, message,
+    VerifiedBatch, Vote, block::batches_root, encoded_len, message, signatures::IdentityCheck,
 };
 
 /// The most bytes of one batch with its personal parts: four times what an honest member puts into
@@ -57,7 +57,7 @@ pub struct CheckedFinalBlock {
     pub(crate) batches: Vec<CheckedBatch>,
 }
 
-/// A message whose parts that need no chain have been checked. Made only by [`check`].
+/// A message whose parts that need no chain have been checked. Made only by [`Checker`].
 #[derive(Debug, Clone)]
 pub struct CheckedMessage(pub(crate) Checked);
 
@@ -75,121 +75,174 @@ pub(crate) enum Checked {
     FinalBlocks(Vec<CheckedFinalBlock>, FinalityProof),
 }
 
-/// Checks what needs no chain. Votes and certificates are checked in `step`, where enough of them
-/// have come together.
-///
-/// # Errors
-/// What is wrong, in words about the sender.
-pub fn check(
-    signatures: &dyn Signatures,
-    genesis: &Genesis,
-    chain: &ChainId,
-    members: &MemberSet,
-    message: Message,
-) -> Result<CheckedMessage, Fault> {
-    let batch = |full: FullBatch| check_batch(signatures, genesis, chain, members, full);
-    let checked = match message {
-        Message::Status(status) => Checked::Status(status),
-        Message::Batch(full) => Checked::Batch(Box::new(batch(full)?)),
-        Message::Proposal(proposal) => {
-            check_block(chain, &proposal.block.block)?;
-            Checked::Proposal(proposal)
-        }
-        Message::Vote(vote) => Checked::Vote(vote),
-        Message::Certificate(certificate) => Checked::Certificate(certificate),
-        Message::Evidence(evidence) => {
-            let header = &evidence.first.header;
-            let key = members
-                .get(header.proposer)
-                .map(|member| member.identity_key);
-            let proves = header.chain == *chain
-                && key.is_some_and(|key| evidence.is_proof_against(signatures, &key));
-            if !proves {
-                return Err(Fault::Evidence);
-            }
-            Checked::Evidence(evidence)
-        }
-        Message::FetchBlock { height, block } => Checked::FetchBlock(height, block),
-        Message::FetchBatches(wanted) => {
-            if wanted.len() > message::MAX_FETCHED_BATCHES {
-                return Err(Fault::TooMuch);
-            }
-            Checked::FetchBatches(wanted)
-        }
-        Message::FetchFinal { from } => Checked::FetchFinal(from),
-        Message::FinalBlocks {
-            blocks,
-            headers,
-            certificate,
-        } => {
-            check_run(chain, &blocks, &headers, &certificate)?;
-            if !certificate.verify(signatures, chain, members) {
-                return Err(Fault::Unlinked);
-            }
-            // No hash covers a proposer's signature, so the certificate says nothing about it.
-            let signed = |block: &types::FinalBlock| {
-                members
-                    .get(block.block.header().proposer)
-                    .is_some_and(|proposer| {
-                        let header = block.block.signed_header();
-                        header.is_signed_by(signatures, &proposer.identity_key)
-                    })
-            };
-            if !blocks.iter().all(signed) {
-                return Err(Fault::Unsigned);
-            }
-            let blocks = blocks
-                .into_iter()
-                .map(|block| {
-                    let batches = block
-                        .batches
-                        .into_iter()
-                        .map(batch)
-                        .collect::<Result<_, _>>()?;
-                    Ok(CheckedFinalBlock {
-                        block: block.block,
-                        batches,
-                    })
-                })
-                .collect::<Result<_, Fault>>()?;
-            Checked::FinalBlocks(
-                blocks,
-                FinalityProof {
-                    headers,
-                    certificate,
-                },
-            )
-        }
-    };
-    Ok(CheckedMessage(checked))
+/// What messages are checked against.
+#[derive(Clone, Copy)]
+pub struct Checker<'a> {
+    /// Checks signatures.
+    pub signatures: &'a dyn Signatures,
+    /// The network.
+    pub genesis: &'a Genesis,
+    /// Its chain id.
+    pub chain: &'a ChainId,
+    /// Its members.
+    pub members: &'a MemberSet,
 }
 
-fn check_batch(
-    signatures: &dyn Signatures,
-    genesis: &Genesis,
-    chain: &ChainId,
-    members: &MemberSet,
-    full: FullBatch,
-) -> Result<CheckedBatch, Fault> {
-    if encoded_len(&full) > MOST_BATCH_BYTES {
-        return Err(Fault::TooMuch);
+impl Checker<'_> {
+    /// Checks what needs no chain. Votes and certificates are checked in `step`, where enough of them
+    /// have come together.
+    ///
+    /// # Errors
+    /// What is wrong, in words about the sender.
+    pub fn check(&self, message: Message) -> Result<CheckedMessage, Fault> {
+        let mut checks = Vec::new();
+        let checked = self.inspect(message, &mut checks)?;
+        if self.signatures.verify_identities(&checks) {
+            Ok(checked)
+        } else {
+            Err(BatchError::WrongSignature.into())
+        }
     }
-    let batch = full.batch.clone();
-    let author = members
-        .by_id(&batch.author)
-        .ok_or(BatchError::UnknownAuthor(batch.author))?;
-    let verified = batch.verify(
-        signatures,
-        chain,
-        &author.identity_key,
-        genesis.batch_limits(),
-    )?;
-    let complete = full.is_complete().ok_or(Fault::Personal)?;
-    Ok(CheckedBatch {
-        batch: verified,
-        personal: full.personal,
-        complete,
-    })
+
+    /// Checks messages as [`Checker::check`] does each, but the signatures of all batches together: the
+    /// more, the less each costs. Where one is wrong each message is judged by its own.
+    pub fn check_all(
+        &self,
+        messages: impl IntoIterator<Item = Message>,
+    ) -> Vec<Result<CheckedMessage, Fault>> {
+        let mut checks = Vec::new();
+        let mut inspected = Vec::new();
+        for message in messages {
+            let start = checks.len();
+            let checked = self.inspect(message, &mut checks);
+            if checked.is_err() {
+                checks.truncate(start);
+            }
+            inspected.push((checked, start..checks.len()));
+        }
+        let all_right = self.signatures.verify_identities(&checks);
+        let judged = inspected.into_iter().map(|(checked, own)| {
+            let own = checks.get(own).unwrap_or_default();
+            if all_right || self.signatures.verify_identities(own) {
+                checked
+            } else {
+                checked.and(Err(BatchError::WrongSignature.into()))
+            }
+        });
+        judged.collect()
+    }
+
+    /// Checks all but the signatures of batches, which it adds to `checks`.
+    fn inspect(
+        &self,
+        message: Message,
+        checks: &mut Vec<IdentityCheck>,
+    ) -> Result<CheckedMessage, Fault> {
+        let Self {
+            signatures,
+            chain,
+            members,
+            ..
+        } = *self;
+        let mut batch = |full: FullBatch| self.check_batch(full, checks);
+        let checked = match message {
+            Message::Status(status) => Checked::Status(status),
+            Message::Batch(full) => Checked::Batch(Box::new(batch(full)?)),
+            Message::Proposal(proposal) => {
+                check_block(chain, &proposal.block.block)?;
+                Checked::Proposal(proposal)
+            }
+            Message::Vote(vote) => Checked::Vote(vote),
+            Message::Certificate(certificate) => Checked::Certificate(certificate),
+            Message::Evidence(evidence) => {
+                let header = &evidence.first.header;
+                let key = members
+                    .get(header.proposer)
+                    .map(|member| member.identity_key);
+                let proves = header.chain == *chain
+                    && key.is_some_and(|key| evidence.is_proof_against(signatures, &key));
+                if !proves {
+                    return Err(Fault::Evidence);
+                }
+                Checked::Evidence(evidence)
+            }
+            Message::FetchBlock { height, block } => Checked::FetchBlock(height, block),
+            Message::FetchBatches(wanted) => {
+                if wanted.len() > message::MAX_FETCHED_BATCHES {
+                    return Err(Fault::TooMuch);
+                }
+                Checked::FetchBatches(wanted)
+            }
+            Message::FetchFinal { from } => Checked::FetchFinal(from),
+            Message::FinalBlocks {
+                blocks,
+                headers,
+                certificate,
+            } => {
+                check_run(chain, &blocks, &headers, &certificate)?;
+                if !certificate.verify(signatures, chain, members) {
+                    return Err(Fault::Unlinked);
+                }
+                // No hash covers a proposer's signature, so the certificate says nothing about it.
+                let signed = |block: &types::FinalBlock| {
+                    members
+                        .get(block.block.header().proposer)
+                        .is_some_and(|proposer| {
+                            let header = block.block.signed_header();
+                            header.is_signed_by(signatures, &proposer.identity_key)
+                        })
+                };
+                if !blocks.iter().all(signed) {
+                    return Err(Fault::Unsigned);
+                }
+                let blocks = blocks
+                    .into_iter()
+                    .map(|block| {
+                        let batches = block
+                            .batches
+                            .into_iter()
+                            .map(&mut batch)
+                            .collect::<Result<_, _>>()?;
+                        Ok(CheckedFinalBlock {
+                            block: block.block,
+                            batches,
+                        })
+                    })
+                    .collect::<Result<_, Fault>>()?;
+                Checked::FinalBlocks(
+                    blocks,
+                    FinalityProof {
+                        headers,
+                        certificate,
+                    },
+                )
+            }
+        };
+        Ok(CheckedMessage(checked))
+    }
+
+    fn check_batch(
+        &self,
+        full: FullBatch,
+        checks: &mut Vec<IdentityCheck>,
+    ) -> Result<CheckedBatch, Fault> {
+        if encoded_len(&full) > MOST_BATCH_BYTES {
+            return Err(Fault::TooMuch);
+        }
+        let batch = full.batch.clone();
+        let author = self
+            .members
+            .by_id(&batch.author)
+            .ok_or(BatchError::UnknownAuthor(batch.author))?;
+        let limits = self.genesis.batch_limits();
+        let verified = batch.inspect(self.chain, &author.identity_key, limits, checks)?;
+        let complete = full.is_complete().ok_or(Fault::Personal)?;
+        Ok(CheckedBatch {
+            batch: verified,
+            personal: full.personal,
+            complete,
+        })
+    }
 }
 
 fn check_block(chain: &ChainId, block: &Block) -> Result<(), Fault> {

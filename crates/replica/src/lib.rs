@@ -5,7 +5,7 @@
 //! order → pool → batch → block → votes → certificate → final block → order log → receipt
 //! ```
 //!
-//! The driver's part (`docs/architecture.md`): check every incoming message with [`check`] (the
+//! The driver's part (`docs/architecture.md`): check every incoming message with a [`Checker`] (the
 //! signatures in bulk, outside `step`), call `step`, append [`Output::persist`] to the store, sync
 //! when [`Output::sync`] asks for it, hand the store's receipt back as [`Event::Committed`] — that
 //! unseals the messages — then index [`Output::finalized`], and call again at [`Output::wake`].
@@ -34,7 +34,7 @@ mod resend;
 mod tree;
 mod votes;
 
-pub use check::{CheckedFinalBlock, CheckedMessage, Fault, check};
+pub use check::{CheckedFinalBlock, CheckedMessage, Checker, Fault};
 pub use input::{Answered, Event, Submission};
 pub use output::{FinalRun, Notice, Outgoing, Output, Refusal, Sealed, Submitted, To};
 pub use replica::{Holdings, Progress, Replica, Setup};

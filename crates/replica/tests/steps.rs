@@ -6,7 +6,7 @@ mod world;
 use std::sync::Arc;
 
 use ledger::PoolLimits;
-use replica::{Event, Outgoing, Output, Replica, Setup, Submission, To, check};
+use replica::{Checker, Event, Outgoing, Output, Replica, Setup, Submission, To};
 use store::{MemoryDisk, MemoryIndex, Record, SEGMENT_BYTES, Store};
 use types::{
     Amount, FaultModel, Header, Height, MemberIndex, Message, Monotonic, Now, Order, PersonalPart,
@@ -65,7 +65,13 @@ impl Bench {
         let genesis = &self.world.genesis;
         let (chain, members) = (genesis.chain_id(), genesis.member_set());
         let key = members.get(MemberIndex(from as u16)).unwrap().identity_key;
-        let checked = check(&Simulated, genesis, &chain, &members, message).unwrap();
+        let checker = Checker {
+            signatures: &Simulated,
+            genesis,
+            chain: &chain,
+            members: &members,
+        };
+        let checked = checker.check(message).unwrap();
         self.step(Event::Message(key, checked))
     }
 

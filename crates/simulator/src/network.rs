@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ledger::PoolLimits;
+use replica::Checker;
 use types::{
     BlsAndEd25519, ChainId, Genesis, IdentityPublicKey, IdentitySecret, MemberCard, MemberIndex,
     MemberSet, Signatures, Simulated, Text, UnixMillis, VotingSecret,
@@ -50,6 +51,16 @@ pub struct Keys {
 }
 
 impl Network {
+    /// Checks messages as every member does.
+    pub(crate) fn checker(&self) -> Checker<'_> {
+        Checker {
+            signatures: &*self.signatures,
+            genesis: &self.genesis,
+            chain: &self.chain,
+            members: &self.members,
+        }
+    }
+
     /// The network of a plan.
     pub fn found(plan: &Plan) -> Arc<Self> {
         let signatures: Arc<dyn Signatures> = if plan.real_signatures {

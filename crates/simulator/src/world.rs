@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, mpsc::Sender},
 };
 
-use replica::{Event, Outgoing, Submission, To, check};
+use replica::{Event, Outgoing, Submission, To};
 use types::{IdentityPublicKey, Message, Monotonic};
 
 use crate::{
@@ -230,14 +230,8 @@ impl World {
                 adversary.hear(now, Heard::Message(key, message))
             });
         }
-        let network = &self.network;
-        let checked = check(
-            &*network.signatures,
-            &network.genesis,
-            &network.chain,
-            &network.members,
-            (**message).clone(),
-        );
+        let checker = self.network.checker();
+        let checked = checker.check((**message).clone());
         match checked {
             Ok(checked) => self.give(to, Event::Message(key, checked), |_, _| Vec::new()),
             Err(fault) if self.hosts[from].is_honest() => Err(Violation {

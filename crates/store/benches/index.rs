@@ -1,10 +1,7 @@
 //! The index: a block's worth of orders goes in, and single orders are looked up.
 
 use divan::{Bencher, black_box, counter::ItemsCount};
-use store::{
-    FjallIndex, Index as _,
-    index::Entries,
-};
+use store::{FjallIndex, Index as _, index::Entries};
 use tempfile::TempDir;
 use types::{LogIndex, OrderId, encoding::sha256};
 

@@ -7,8 +7,6 @@ use types::{
     merkle::leaf_hash, signatures::IdentityCheck,
 };
 
-/// Signatures that are checked together.
-const SIGNATURES: u64 = 256;
 /// How many customers sign them: keys that are the same are cheaper together.
 const CUSTOMERS: u64 = 64;
 /// Leaves that are appended together.
@@ -50,8 +48,9 @@ fn decode_an_order(bencher: Bencher<'_, '_>) {
     bencher.bench(|| decode::<Entry>(black_box(&bytes)).expect("it is an entry"));
 }
 
-#[divan::bench]
-fn verify_256_signed_orders(bencher: Bencher<'_, '_>) {
+/// The more together, the less each costs.
+#[divan::bench(args = [1, 32, 128, 512, 2_048])]
+fn verify_signed_orders(bencher: Bencher<'_, '_>, count: u64) {
     let signatures = BlsAndEd25519::new();
     let chain = ChainId::new([9; 32]);
     let signed = |number: u64| {
@@ -59,7 +58,7 @@ fn verify_256_signed_orders(bencher: Bencher<'_, '_>) {
         seed[..8].copy_from_slice(&(number % CUSTOMERS).to_le_bytes());
         order(number).sign(&signatures, &chain, &IdentitySecret::new(seed))
     };
-    let checks: Vec<IdentityCheck> = (0..SIGNATURES)
+    let checks: Vec<IdentityCheck> = (0..count)
         .filter_map(|number| signed(number).check(&chain))
         .collect();
     bencher

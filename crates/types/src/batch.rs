@@ -106,7 +106,7 @@ pub enum BatchError {
     WrongSignature,
 }
 
-/// A batch that passed every check that needs no chain. Made by [`Batch::verify`], or of what this member
+/// A batch that passed every check that needs no chain. Made by [`Batch::verify`] and [`Batch::inspect`], or of what this member
 /// made or wrote down itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedBatch {
@@ -186,6 +186,27 @@ impl Batch {
         author_key: &IdentityPublicKey,
         limits: BatchLimits,
     ) -> Result<VerifiedBatch, BatchError> {
+        let mut checks = Vec::new();
+        let batch = self.inspect(chain, author_key, limits, &mut checks)?;
+        if signatures.verify_identities(&checks) {
+            Ok(batch)
+        } else {
+            Err(BatchError::WrongSignature)
+        }
+    }
+
+    /// As [`Batch::verify`], but adds the signatures to `checks`, for the caller to verify together with
+    /// others: what it returns counts only once they were found right.
+    ///
+    /// # Errors
+    /// The first fault found other than a wrong signature.
+    pub fn inspect(
+        self: Arc<Self>,
+        chain: &ChainId,
+        author_key: &IdentityPublicKey,
+        limits: BatchLimits,
+        checks: &mut Vec<IdentityCheck>,
+    ) -> Result<VerifiedBatch, BatchError> {
         let most = limits.max_batch_orders;
         if self.entries.is_empty() || self.entries.len() > most as usize {
             return Err(BatchError::EntryCount {
@@ -199,7 +220,6 @@ impl Batch {
             return Err(BatchError::TooLarge { bytes, most });
         }
         let mut hashes = Vec::with_capacity(self.entries.len());
-        let mut checks = Vec::new();
         let mut scratch = Vec::new();
         for (place, entry) in self.entries.iter().enumerate() {
             let (leaf, bytes) = merkle::leaf_hash_of(&mut scratch, entry);
@@ -224,9 +244,6 @@ impl Batch {
                 message: self.signing_bytes(chain, &root),
                 signature: self.signature,
             });
-        }
-        if !signatures.verify_identities(&checks) {
-            return Err(BatchError::WrongSignature);
         }
         Ok(VerifiedBatch::of(self, hashes, &root))
     }

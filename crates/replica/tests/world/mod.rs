@@ -17,7 +17,9 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use replica::{Event, Notice, Outgoing, Output, Replica, Setup, Submission, Submitted, To, check};
+use replica::{
+    Checker, Event, Notice, Outgoing, Output, Replica, Setup, Submission, Submitted, To,
+};
 use store::{CommitReceipt, MemoryDisk, MemoryIndex, SEGMENT_BYTES, Store};
 use types::{
     Amount, BlockHash, Epoch, FaultModel, Genesis, Height, IdentityPublicKey, IdentitySecret,
@@ -518,13 +520,13 @@ impl World {
             } => {
                 if self.hosts[to].life == life {
                     let (chain, members) = (self.genesis.chain_id(), self.genesis.member_set());
-                    let checked = check(
-                        &Simulated,
-                        &self.genesis,
-                        &chain,
-                        &members,
-                        (*message).clone(),
-                    );
+                    let checker = Checker {
+                        signatures: &Simulated,
+                        genesis: &self.genesis,
+                        chain: &chain,
+                        members: &members,
+                    };
+                    let checked = checker.check((*message).clone());
                     let key = self.hosts[from].key;
                     match checked {
                         Ok(checked) => {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use replica::{Event, Outgoing, Replica, Setup, check};
+use replica::{Event, Outgoing, Replica, Setup};
 use store::{CommitReceipt, MemoryDisk, MemoryIndex, SEGMENT_BYTES, Store};
 use types::{
     Height, IdentityPublicKey, Message, Micros, Monotonic, Now, UnixMillis, VotingSignature,
@@ -165,14 +165,8 @@ impl Puppet {
     }
 
     fn message(&mut self, now: Now, from: IdentityPublicKey, message: &Message) {
-        let network = &self.member.network;
-        let checked = check(
-            &*network.signatures,
-            &network.genesis,
-            &network.chain,
-            &network.members,
-            message.clone(),
-        );
+        let checker = self.member.network.checker();
+        let checked = checker.check(message.clone());
         if let Ok(checked) = checked {
             self.step(now, Event::Message(from, checked));
         }
