@@ -84,7 +84,7 @@ pub(crate) async fn place_all(
         group: Group::default(),
         under_way: FuturesOrdered::new(),
         reading: true,
-        went_off: None,
+        next_off: Instant::now(),
         last_words: None,
         _permit: permit,
     };
@@ -107,8 +107,8 @@ struct Conversation {
     /// The answers to groups submitted.
     under_way: FuturesOrdered<BoxFuture<'static, Vec<u8>>>,
     reading: bool,
-    /// When the last group went off.
-    went_off: Option<Instant>,
+    /// When a group that is not full may go off.
+    next_off: Instant,
     /// What is said after all answers, where the body was not read to its end.
     last_words: Option<Problem>,
     _permit: OwnedSemaphorePermit,
@@ -123,7 +123,7 @@ impl Conversation {
                 return self.conclude().await.map(|last| (last, self));
             }
             let limits = &self.app.config.limits;
-            let next_off = self.next_off();
+            let next_off = self.next_off;
             tokio::select! {
                 biased;
                 Some(answers) = self.under_way.next() => return Some((answers, self)),
@@ -170,23 +170,17 @@ impl Conversation {
             }
             let off = match self.under_way.len() {
                 0 if self.group.lines == 0 => false,
-                0 => self.group.is_full() || !self.reading || Instant::now() >= self.next_off(),
+                0 => self.group.is_full() || !self.reading || Instant::now() >= self.next_off,
                 groups => self.group.is_full() && groups < MOST_GROUPS_UNDER_WAY,
             };
             if !off {
                 return;
             }
-            self.went_off = Some(Instant::now());
+            self.next_off = Instant::now() + GATHERING;
             let group = mem::take(&mut self.group);
             self.under_way
                 .push_back(group.answers(self.app.clone()).boxed());
         }
-    }
-
-    /// When a group that is not full may go off.
-    fn next_off(&self) -> Instant {
-        self.went_off
-            .map_or_else(Instant::now, |went_off| went_off + GATHERING)
     }
 
     /// Reads no more.

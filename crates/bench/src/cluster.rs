@@ -54,7 +54,7 @@ impl Timing {
             // Waits are uniform, so the shortest of four from 0 to 250 ms is 50 ms on average.
             Self::Throughput => vec![
                 "--wait",
-                "0..250ms",
+                "20ms..170ms",
                 "--grace",
                 "20ms",
                 "--max-block-orders",

@@ -190,6 +190,29 @@ async fn lines_are_answered_while_the_body_is_open() {
 }
 
 #[tokio::test]
+async fn lines_that_keep_coming_do_not_wait_for_a_full_group() {
+    let served = with(Limits::default()).await;
+    let mut talk = Talk::begin(&served).await;
+    let mut said = 0;
+    // A full group has a thousand.
+    while said < 900 {
+        talk.say(&format!("{}\n", order("Ada"))).await;
+        said += 1;
+        let pause = tokio::time::timeout(Duration::from_millis(1), talk.stream.fill_buf());
+        if pause.await.is_ok() {
+            break;
+        }
+    }
+    assert!(said < 900, "no answer after {said} lines");
+    talk.end().await;
+    for _ in 0..said {
+        talk.accepted().await;
+    }
+    assert_eq!(talk.line().await, None);
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn many_lines_become_few_groups() {
     let served = with(Limits::default()).await;
     let body: String = (0..5_000)

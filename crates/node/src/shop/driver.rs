@@ -43,6 +43,10 @@ const MOST_INPUTS_A_ROUND: usize = 256;
 /// With so many orders a round is full: they take some tens of milliseconds, for which votes wait.
 const FULL_ROUND_ORDERS: usize = 4 * MAX_GROUP_ORDERS;
 
+/// Orders are taken in only so long after those before them. Whoever places one at a time does not notice,
+/// and of many at once more share a batch, its signature, and a sync.
+const INTAKE_INTERVAL: Duration = Duration::from_millis(2);
+
 /// The longest sleep: the clock is looked at now and then whatever the replica asks for.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -241,17 +245,19 @@ struct Round {
 
 impl Round {
     fn serve(&mut self, inputs: &Receiver<Input>) -> anyhow::Result<()> {
-        // Groups of the round, first those that were put off.
+        // Groups that wait to be taken in, first those that were put off.
         let mut groups: Vec<Group> = Vec::new();
+        let mut next_intake = Instant::now();
         loop {
-            let mut first = None;
-            if groups.is_empty() {
-                match inputs.recv_timeout(self.sleep()) {
-                    Ok(input) => first = Some(input),
-                    Err(RecvTimeoutError::Timeout) => self.step(Event::Tick)?,
-                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                }
+            let mut wait = self.sleep();
+            if !groups.is_empty() {
+                wait = wait.min(next_intake.saturating_duration_since(Instant::now()));
             }
+            let first = match inputs.recv_timeout(wait) {
+                Ok(input) => Some(input),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
             let mut stopping = false;
             let mut orders: usize = groups.iter().map(Group::len).sum();
             let waiting = first.into_iter().chain(inputs.try_iter());
@@ -270,10 +276,14 @@ impl Round {
                 }
             }
             let mut intake = Intake::default();
-            for group in mem::take(&mut groups) {
-                groups.extend(self.admit(group, &mut intake)?);
+            let now = Instant::now();
+            if now >= next_intake || orders >= FULL_ROUND_ORDERS || stopping {
+                for group in mem::take(&mut groups) {
+                    groups.extend(self.admit(group, &mut intake)?);
+                }
             }
             if intake.len() > 0 {
+                next_intake = now + INTAKE_INTERVAL;
                 self.step(Event::Submit(intake.take_submissions()))?;
             } else if self.sleep().is_zero() {
                 // Groups without room, however many come, must not keep it from making room.
