@@ -37,7 +37,7 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
     let mut frontier = before.clone();
     let mut recorded = Vec::with_capacity(entries);
     // A leaf and, one with another, an inner node.
-    let mut nodes = Vec::with_capacity(2 * entries);
+    let mut nodes = Vec::with_capacity(entries.saturating_mul(2));
     let mut ids = Ids::with_capacity_and_hasher(entries, Default::default());
     for (batch_place, batch) in (0_u32..).zip(batches) {
         for (entry_place, (id, leaf)) in (0_u32..).zip(batch.entries()) {

@@ -55,7 +55,8 @@ impl NodeBackend {
         }
     }
 
-    /// Reads on a thread where waiting for the disk holds nobody up.
+    /// Reads here and now, and the runtime gives this thread's other tasks to another one: what is read is
+    /// mostly in memory, and a hop to a thread where waiting is allowed would take longer.
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&View) -> Result<T, StoreError> + Send + 'static,
@@ -63,11 +64,8 @@ impl NodeBackend {
         let view = self.view.clone();
         async move {
             view.recovered()?;
-            match tokio::task::spawn_blocking(move || read(&view)).await {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(error)) => Err(ReadError::Failed(error.to_string())),
-                Err(_) => Err(ReadError::Stopping),
-            }
+            tokio::task::block_in_place(|| read(&view))
+                .map_err(|error| ReadError::Failed(error.to_string()))
         }
         .boxed()
     }
