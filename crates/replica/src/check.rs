@@ -1,6 +1,8 @@
 //! Checking a message by itself, signatures in bulk, outside of `step`: it needs the genesis and
 //! nothing else, so it can run on any thread.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use store::FinalityProof;
 use types::{
     BatchError, BatchId, Block, BlockHash, Certificate, ChainId, Equivocation, FullBatch, Genesis,
@@ -75,6 +77,32 @@ pub(crate) enum Checked {
     FinalBlocks(Vec<CheckedFinalBlock>, FinalityProof),
 }
 
+/// How many batches are remembered as verified: more than the pools of a few members hold, in some
+/// hundred kilobytes.
+const MOST_REMEMBERED: usize = 4_096;
+
+/// Batches whose signatures were found right lately. The id of a batch covers all of it, its signature
+/// included, so one that is sent again need not be verified again.
+#[derive(Debug, Default)]
+pub struct VerifiedLately {
+    ids: BTreeSet<BatchId>,
+    /// The same, the latest at the back.
+    in_order: VecDeque<BatchId>,
+}
+
+impl VerifiedLately {
+    fn remember(&mut self, id: BatchId) {
+        if self.ids.insert(id) {
+            self.in_order.push_back(id);
+        }
+        if self.in_order.len() > MOST_REMEMBERED
+            && let Some(oldest) = self.in_order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+    }
+}
+
 /// What messages are checked against.
 #[derive(Clone, Copy)]
 pub struct Checker<'a> {
@@ -96,7 +124,7 @@ impl Checker<'_> {
     /// What is wrong, in words about the sender.
     pub fn check(&self, message: Message) -> Result<CheckedMessage, Fault> {
         let mut checks = Vec::new();
-        let checked = self.inspect(message, &mut checks)?;
+        let checked = self.inspect(message, &VerifiedLately::default(), &mut checks)?;
         if self.signatures.verify_identities(&checks) {
             Ok(checked)
         } else {
@@ -105,16 +133,18 @@ impl Checker<'_> {
     }
 
     /// Checks messages as [`Checker::check`] does each, but the signatures of all batches together: the
-    /// more, the less each costs. Where one is wrong each message is judged by its own.
+    /// more, the less each costs. Where one is wrong each message is judged by its own. Those verified
+    /// lately are not verified again, and the new ones are remembered.
     pub fn check_all(
         &self,
         messages: impl IntoIterator<Item = Message>,
+        lately: &mut VerifiedLately,
     ) -> Vec<Result<CheckedMessage, Fault>> {
         let mut checks = Vec::new();
         let mut inspected = Vec::new();
         for message in messages {
             let start = checks.len();
-            let checked = self.inspect(message, &mut checks);
+            let checked = self.inspect(message, lately, &mut checks);
             if checked.is_err() {
                 checks.truncate(start);
             }
@@ -124,6 +154,9 @@ impl Checker<'_> {
         let judged = inspected.into_iter().map(|(checked, own)| {
             let own = checks.get(own).unwrap_or_default();
             if all_right || self.signatures.verify_identities(own) {
+                if let Ok(CheckedMessage(Checked::Batch(right))) = &checked {
+                    lately.remember(right.batch.id());
+                }
                 checked
             } else {
                 checked.and(Err(BatchError::WrongSignature.into()))
@@ -136,6 +169,7 @@ impl Checker<'_> {
     fn inspect(
         &self,
         message: Message,
+        lately: &VerifiedLately,
         checks: &mut Vec<IdentityCheck>,
     ) -> Result<CheckedMessage, Fault> {
         let Self {
@@ -144,7 +178,7 @@ impl Checker<'_> {
             members,
             ..
         } = *self;
-        let mut batch = |full: FullBatch| self.check_batch(full, checks);
+        let mut batch = |full: FullBatch| self.check_batch(full, lately, checks);
         let checked = match message {
             Message::Status(status) => Checked::Status(status),
             Message::Batch(full) => Checked::Batch(Box::new(batch(full)?)),
@@ -224,6 +258,7 @@ impl Checker<'_> {
     fn check_batch(
         &self,
         full: FullBatch,
+        lately: &VerifiedLately,
         checks: &mut Vec<IdentityCheck>,
     ) -> Result<CheckedBatch, Fault> {
         if encoded_len(&full) > MOST_BATCH_BYTES {
@@ -235,7 +270,11 @@ impl Checker<'_> {
             .by_id(&batch.author)
             .ok_or(BatchError::UnknownAuthor(batch.author))?;
         let limits = self.genesis.batch_limits();
+        let known_checks = checks.len();
         let verified = batch.inspect(self.chain, &author.identity_key, limits, checks)?;
+        if lately.ids.contains(&verified.id()) {
+            checks.truncate(known_checks);
+        }
         let complete = full.is_complete().ok_or(Fault::Personal)?;
         Ok(CheckedBatch {
             batch: verified,

@@ -34,7 +34,7 @@ mod resend;
 mod tree;
 mod votes;
 
-pub use check::{CheckedFinalBlock, CheckedMessage, Checker, Fault};
+pub use check::{CheckedFinalBlock, CheckedMessage, Checker, Fault, VerifiedLately};
 pub use input::{Answered, Event, Submission};
 pub use output::{FinalRun, Notice, Outgoing, Output, Refusal, Sealed, Submitted, To};
 pub use replica::{Holdings, Progress, Replica, Setup};

@@ -58,7 +58,8 @@ impl Replica {
         match record {
             Record::Batch(batch, personal) => {
                 if !self.reader.is_final_batch(&batch.id())? {
-                    let complete = personal.iter().all(Option::is_some);
+                    let complete = personal.len() == batch.entries().len()
+                        && personal.iter().all(Option::is_some);
                     self.hold(CheckedBatch {
                         batch,
                         personal,

@@ -13,7 +13,7 @@ const START: Duration = Duration::from_secs(1);
 /// From a step's last order until all are final at all nodes and accounted for.
 const AFTER_STEP: Duration = Duration::from_secs(1);
 /// How many orders a second a network takes, at least, on two cores.
-const RATE: f64 = 10_000.0;
+const RATE: f64 = 40_000.0;
 
 impl Effort {
     /// About how long some scenarios take.

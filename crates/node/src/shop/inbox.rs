@@ -8,7 +8,7 @@ use std::{
 };
 
 use network::{Event, Events};
-use replica::{Checker, Fault};
+use replica::{Checker, Fault, VerifiedLately};
 use types::{Genesis, IdentityPublicKey, MemberSet, Message, Signatures};
 
 use super::{
@@ -48,10 +48,10 @@ pub(super) fn spawn(
 
 impl Inbox {
     fn run(mut self, runtime: &tokio::runtime::Handle) {
-        let mut told = BTreeMap::new();
+        let mut past = Past::default();
         while let Some(first) = runtime.block_on(self.events.recv()) {
             let waiting = self.waiting(first);
-            if !self.pass_on(waiting, &mut told) {
+            if !self.pass_on(waiting, &mut past) {
                 return;
             }
         }
@@ -72,8 +72,8 @@ impl Inbox {
     }
 
     /// Checks the messages among events together and hands all over in their order; false when nobody is
-    /// there to take them. `told` is when a fault of each peer was told last.
-    fn pass_on(&self, events: Vec<Event>, told: &mut BTreeMap<IdentityPublicKey, Instant>) -> bool {
+    /// there to take them.
+    fn pass_on(&self, events: Vec<Event>, past: &mut Past) -> bool {
         let mut messages = Vec::new();
         let mut rest = Vec::new();
         for event in events {
@@ -91,14 +91,14 @@ impl Inbox {
             chain: &self.view.chain,
             members: &self.members,
         };
-        let mut checked = checker.check_all(messages).into_iter();
+        let mut checked = checker.check_all(messages, &mut past.verified).into_iter();
         rest.into_iter().all(|item| {
             let input = match item {
                 Item::Other(event) => self.input(event),
                 Item::MessageFrom(from) => match checked.next() {
                     Some(Ok(message)) => Some(replica::Event::Message(from, message)),
                     Some(Err(fault)) => {
-                        self.tell_of(&fault, from, told);
+                        self.tell_of(&fault, from, &mut past.told);
                         None
                     }
                     None => None,
@@ -145,6 +145,14 @@ impl Inbox {
             "{name}: {fault}; it was ignored"
         )));
     }
+}
+
+/// What is remembered of earlier messages.
+#[derive(Default)]
+struct Past {
+    verified: VerifiedLately,
+    /// When a fault of each peer was told last.
+    told: BTreeMap<IdentityPublicKey, Instant>,
 }
 
 /// An event whose message, if it is one, is being checked.

@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
+use types::{LogIndex, OrderId};
+
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
     entries::{KEY_BYTES, key_of_id},
 };
-use types::{LogIndex, OrderId};
 
 type Spaces = BTreeMap<Space, BTreeMap<Vec<u8>, Vec<u8>>>;
 

@@ -9,6 +9,7 @@ pub use durable::FjallIndex;
 pub use entries::Entries;
 pub(crate) use entries::text_key;
 pub use memory::MemoryIndex;
+
 use types::{LogIndex, OrderId};
 
 /// A key and its value.

@@ -87,10 +87,8 @@ impl Runs {
     pub(super) fn place_of_order(&self, key: u128) -> io::Result<Option<u64>> {
         let at = |place| Pair { key, place };
         let mut found = Vec::new();
-        for run in self.worker.list().iter() {
-            if run.may_hold(key) {
-                run.range(ORDERS, at(0), at(u64::MAX), 1, &mut found)?;
-            }
+        for run in self.worker.list().iter().filter(|run| run.may_hold(key)) {
+            run.range(ORDERS, at(0), at(u64::MAX), 1, &mut found)?;
         }
         Ok(found.iter().map(|pair| pair.place).min())
     }
