@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The first rate of the first run: a network that sustains less is found, too.
-pub(super) const FIRST_RATE: f64 = 4_000.0;
+pub(super) const FIRST_RATE: f64 = 8_000.0;
 /// A run begins at this part of what the run before sustained.
 const BEGIN_AT: f64 = 0.5;
 /// At which part of saturation times are told.
