@@ -106,8 +106,8 @@ pub enum BatchError {
     WrongSignature,
 }
 
-/// A batch that passed every check that needs no chain. Made by [`Batch::verify`] and [`Batch::inspect`], or of what this member
-/// made or wrote down itself.
+/// A batch that passed every check that needs no chain. Made by [`Batch::verify`] and
+/// [`Batch::inspect`], or of what this member made or wrote down itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedBatch {
     batch: Arc<Batch>,
@@ -146,7 +146,7 @@ impl Batch {
             signature: IdentitySignature::ZERO,
         };
         batch.signature = signatures.sign_identity(secret, &batch.signing_bytes(chain, &root));
-        VerifiedBatch::of(Arc::new(batch), hashes, &root)
+        VerifiedBatch::made(batch.into(), hashes, &root)
     }
 
     /// The Merkle root over the entries.
@@ -216,14 +216,13 @@ impl Batch {
         }
         let bytes = encoded_len(&*self);
         let most = limits.max_block_bytes;
-        if u32::try_from(bytes).map_or(true, |bytes| bytes > most) {
-            return Err(BatchError::TooLarge { bytes, most });
-        }
+        let small_enough = u32::try_from(bytes).ok().filter(|bytes| *bytes <= most);
+        let bytes = small_enough.ok_or(BatchError::TooLarge { bytes, most })?;
         let mut hashes = Vec::with_capacity(self.entries.len());
         let mut scratch = Vec::new();
         for (place, entry) in self.entries.iter().enumerate() {
-            let (leaf, bytes) = merkle::leaf_hash_of(&mut scratch, entry);
-            if bytes > MAX_ENTRY_BYTES {
+            let (leaf, length) = merkle::leaf_hash_of(&mut scratch, entry);
+            if length > MAX_ENTRY_BYTES {
                 return Err(BatchError::EntryTooLarge { entry: place });
             }
             let order = entry.order();
@@ -245,7 +244,7 @@ impl Batch {
                 signature: self.signature,
             });
         }
-        Ok(VerifiedBatch::of(self, hashes, &root))
+        Ok(VerifiedBatch::of(self, bytes, hashes, &root))
     }
 }
 
@@ -269,11 +268,16 @@ impl VerifiedBatch {
     pub fn from_own_disk(batch: Arc<Batch>) -> Self {
         let hashes = hashes_of(&batch.entries);
         let root = root_of(&hashes);
-        Self::of(batch, hashes, &root)
+        Self::made(batch, hashes, &root)
     }
 
-    fn of(batch: Arc<Batch>, hashes: Vec<(OrderId, Digest)>, root: &Digest) -> Self {
+    /// One of this member's own or from its disk.
+    fn made(batch: Arc<Batch>, hashes: Vec<(OrderId, Digest)>, root: &Digest) -> Self {
         let bytes = u32::try_from(encoded_len(&*batch)).unwrap_or(u32::MAX);
+        Self::of(batch, bytes, hashes, root)
+    }
+
+    fn of(batch: Arc<Batch>, bytes: u32, hashes: Vec<(OrderId, Digest)>, root: &Digest) -> Self {
         Self {
             id: batch.id_with(root),
             entries: Arc::new(hashes),

@@ -130,13 +130,10 @@ fn put_tag(bytes: &mut Vec<u8>, domain: Domain) {
 
 /// SHA-256 over the domain's tag (a length byte before it) and bytes.
 pub fn hash_bytes<K>(domain: Domain, bytes: &[u8]) -> Fixed<K, 32> {
-    let tag = domain.tag().as_bytes();
-    let length = u8::try_from(tag.len()).unwrap_or(u8::MAX);
-    let mut hasher = Sha256::new();
-    hasher.update([length]);
-    hasher.update(tag);
-    hasher.update(bytes);
-    Fixed::new(hasher.finalize().into())
+    let mut all = Vec::new();
+    put_tag(&mut all, domain);
+    all.extend_from_slice(bytes);
+    sha256(&all)
 }
 
 /// Plain SHA-256 of bytes, where the protocol asks for no tag.
