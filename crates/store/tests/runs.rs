@@ -157,3 +157,24 @@ fn damage_is_noticed_and_never_an_answer() {
     assert!(!file.exists());
     assert!(FjallIndex::open(folder.path()).is_err());
 }
+
+#[test]
+fn large_blocks_go_to_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = FjallIndex::open(folder.path()).unwrap();
+    let oracle = MemoryIndex::new();
+    let lengths = [50_000, 15_000, 15_000, 15_000, 25_000];
+    let mut start = 0;
+    for length in lengths.into_iter().cycle().take(10) {
+        for index in [&index as &dyn Index, &oracle] {
+            index
+                .write_entries(Vec::new(), entries(start..start + length))
+                .unwrap();
+        }
+        start += length;
+    }
+    check(&index, &oracle, start);
+    drop(index);
+    assert!(!files(folder.path()).is_empty());
+    check(&FjallIndex::open(folder.path()).unwrap(), &oracle, start);
+}

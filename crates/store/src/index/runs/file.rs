@@ -28,6 +28,9 @@ const PAGE_BYTES: usize = 4096;
 const PAIRS_A_PAGE: usize = (PAGE_BYTES - 4) / PAIR_BYTES;
 /// A merge reads so many pages at a time.
 const PAGES_A_CHUNK: usize = 64;
+/// A file that is being written is synced every so many pages: gigabytes at once would hold up the log's
+/// own syncs for seconds.
+const PAGES_A_SYNC: u64 = 2_048;
 /// The tail's checksum and length.
 const END_BYTES: usize = 12;
 
@@ -196,6 +199,10 @@ impl Writer {
         page.extend_from_slice(&checksum.to_be_bytes());
         self.out.write_all(page)?;
         self.pages += 1;
+        if self.pages.is_multiple_of(PAGES_A_SYNC) {
+            self.out.flush()?;
+            self.out.get_ref().sync_data()?;
+        }
         page.clear();
         Ok(())
     }

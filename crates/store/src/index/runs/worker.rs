@@ -145,11 +145,13 @@ fn waits(run: &Run) -> bool {
     !run.is_file() && run.len() >= ORDERS_TO_FLUSH
 }
 
-/// What is to be done first: the oldest run that waits for its file, or files to be merged.
+/// What is to be done first: the oldest run that waits for its file, together with shorter ones before
+/// it, which nothing else would ever take out of memory; or files to be merged.
 fn next_job(runs: &[Arc<Run>]) -> Option<Vec<Arc<Run>>> {
     let files = runs.iter().take_while(|run| run.is_file()).count();
-    if let Some(next) = runs.get(files).filter(|run| waits(run)) {
-        return Some(vec![Arc::clone(next)]);
+    let in_memory = &runs[files..];
+    if let Some(waiting) = in_memory.iter().position(|run| waits(run)) {
+        return Some(in_memory[..=waiting].to_vec());
     }
     let start = to_merge(&runs[..files])?;
     Some(runs[start..files].to_vec())
@@ -204,4 +206,31 @@ fn perform(shared: &Shared, job: &[Arc<Run>], on_flushed: &OnFlushed) -> io::Res
         on_flushed(end)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_memory(lengths: &[u64]) -> Vec<Arc<Run>> {
+        let mut end = 0;
+        let lengths = lengths.iter();
+        lengths
+            .map(|length| {
+                let start = end;
+                end += length;
+                Arc::new(Run::in_memory(start..end, super::super::Tables::default()))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_short_run_is_not_left_behind_by_a_longer_one() {
+        // Large blocks: 50,000 were more than each three that followed, which became a long run themselves.
+        assert!(mergeable_in_memory(&in_memory(&[50_000, 15_000, 15_000, 15_000])).is_none());
+        let runs = in_memory(&[50_000, 70_000, 80_000, 10]);
+        let job = next_job(&runs).expect("two runs wait for their files");
+        let places: Vec<_> = job.iter().map(|run| run.places().clone()).collect();
+        assert_eq!(places, [0..50_000, 50_000..120_000]);
+    }
 }
