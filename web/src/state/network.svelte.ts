@@ -1,0 +1,280 @@
+/** What this page knows of the network, kept up to date by the node's events. All lists are bounded. */
+
+import { ask, askJson, inWords, Problem, Unreachable } from '../api/client';
+import type {
+  Block,
+  Evidence,
+  GenesisView,
+  Member,
+  MemberList,
+  NodeEvent,
+  Order,
+  OrderPage,
+  Race,
+  Status,
+} from '../api/types';
+import { token } from '../lib/storage';
+import type { BookState } from '../workers/book';
+import { connectBook, connectEvents } from './links';
+
+/** So many blocks are kept for the belt, the race and the charts. */
+export const MOST_BLOCKS = 200;
+const MOST_ORDERS = 12;
+const MOST_HAPPENED = 100;
+/** Members say how far they are; a node that has stopped is noticed within seconds. */
+const LOOK_AGAIN_MS = 3_000;
+/** The lists of a busy network are read again at most so often. */
+const REST_MS = 400;
+/** A listener of a screen reader is told one summary at a time. */
+const SAY_AGAIN_MS = 4_000;
+
+/** Something that happened, for the list on the network's page. */
+export interface Happened {
+  readonly number: number;
+  readonly at: Date;
+  readonly what: string;
+}
+
+/** Calls `act` now, or, where it was called a moment ago, once after `rest`. */
+function atMostEvery(rest: number, act: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let last = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (timer !== null) {
+      return;
+    }
+    timer = setTimeout(
+      () => {
+        timer = null;
+        last = performance.now();
+        act();
+      },
+      Math.max(0, last + rest - performance.now()),
+    );
+  };
+}
+
+class NetworkState {
+  status: Status | null = $state.raw(null);
+  members: readonly Member[] = $state.raw([]);
+  quorum = $state(0);
+  genesis: GenesisView | null = $state.raw(null);
+  /** The genesis as the node tells it, digit by digit, for the checks. */
+  genesisText: string | null = $state.raw(null);
+  /** Newest first, one for each height. */
+  blocks: readonly Block[] = $state.raw([]);
+  /** The last final orders, newest first. */
+  orders: readonly Order[] = $state.raw([]);
+  race: Race | null = $state.raw(null);
+  /** When {@link race} was true, on the clock of `performance.now()`. */
+  raceAt = $state(0);
+  /** This node's own waits, by height, as far as this page has seen them. */
+  ownWaits: ReadonlyMap<number, number> = $state.raw(new Map());
+  evidence: readonly Evidence[] = $state.raw([]);
+  happened: readonly Happened[] = $state.raw([]);
+  book: BookState | null = $state.raw(null);
+  /** Whether the node answers; `null` until it has been asked. */
+  reachable: boolean | null = $state(null);
+  /** The node wants its token. */
+  locked = $state(false);
+  /** What a screen reader is told. */
+  said = $state('');
+  /** Counts blocks that were sealed or final: who follows an order looks at it again. */
+  moved = $state(0);
+
+  #numbers = 0;
+  #started = false;
+  #events = connectEvents();
+  #book = connectBook();
+  #refreshOrders = atMostEvery(REST_MS, () => void this.#quietly(() => this.#readOrders()));
+  #refreshStatus = atMostEvery(REST_MS, () => void this.#quietly(() => this.#readStatus()));
+  #checkBook = atMostEvery(REST_MS, () => this.#askBook());
+  #say = atMostEvery(SAY_AGAIN_MS, () => {
+    const block = this.blocks.find((one) => one.final);
+    if (block !== undefined) {
+      const orders = `${block.orders} ${block.orders === 1 ? 'order' : 'orders'}`;
+      this.said = `Block ${block.height} is final: won by ${block.winner}, ${orders}.`;
+    }
+  });
+
+  /** Begins to follow the node; for good. */
+  start(): void {
+    if (this.#started) {
+      return;
+    }
+    this.#started = true;
+    this.#book.listen((book) => {
+      this.book = book;
+    });
+    this.#events.listen((message) => {
+      if (message.type === 'event') {
+        this.#take(message.event);
+      } else if (message.type === 'open') {
+        void this.#quietly(() => this.#readAll());
+      } else {
+        void this.#quietly(() => this.#readStatus());
+      }
+    });
+    this.#events.post({ token: token.get() });
+    addEventListener('pagehide', () => this.#events.post('bye'));
+    addEventListener('pageshow', (event) => {
+      if (event.persisted) {
+        this.#events.post({ token: token.get() });
+      }
+    });
+    void this.#quietly(() => this.#readAll());
+    setInterval(() => {
+      if (document.visibilityState === 'visible') {
+        void this.#quietly(() => this.#readStatus());
+      }
+    }, LOOK_AGAIN_MS);
+  }
+
+  /** Keeps the token, and tries again with it. */
+  unlock(secret: string): void {
+    token.set(secret.trim());
+    this.#events.post({ token: token.get() });
+    void this.#quietly(() => this.#readAll());
+  }
+
+  /** An answer came, or none did. */
+  heard(error: unknown): void {
+    if (error instanceof Unreachable) {
+      this.reachable = false;
+    } else if (error instanceof Problem) {
+      this.reachable = true;
+      this.locked = error.status === 401;
+    }
+  }
+
+  async #quietly(read: () => Promise<void>): Promise<void> {
+    try {
+      await read();
+      if (this.reachable === false) {
+        this.#note('The node answers again.');
+        void this.#quietly(() => this.#readAll());
+      }
+      this.reachable = true;
+      this.locked = false;
+    } catch (error) {
+      if (this.reachable && error instanceof Unreachable) {
+        this.#note('The node does not answer.');
+      }
+      this.heard(error);
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    if (this.genesisText === null) {
+      const text = await (await ask('/v1/genesis')).text();
+      this.genesis = JSON.parse(text) as GenesisView;
+      this.genesisText = text;
+    }
+    await this.#readStatus();
+    const page = await askJson<{ blocks: readonly Block[] }>(`/v1/blocks?limit=${MOST_BLOCKS}`);
+    this.blocks = page.blocks;
+    await this.#readOrders();
+    this.#setRace(await askJson<Race>('/v1/race'));
+    this.evidence = (await askJson<{ evidence: readonly Evidence[] }>('/v1/evidence')).evidence;
+    this.#checkBook();
+  }
+
+  async #readStatus(): Promise<void> {
+    const [status, list] = await Promise.all([askJson<Status>('/v1/status'), askJson<MemberList>('/v1/members')]);
+    this.status = status;
+    this.members = list.members;
+    this.quorum = list.quorum;
+  }
+
+  async #readOrders(): Promise<void> {
+    const size = this.status?.log_size ?? 0;
+    const after = size > MOST_ORDERS ? `&after=${size - MOST_ORDERS - 1}` : '';
+    const page = await askJson<OrderPage>(`/v1/orders?limit=${MOST_ORDERS}${after}`);
+    this.orders = [...page.orders].reverse();
+  }
+
+  #askBook(): void {
+    const height = this.blocks.find((block) => block.final)?.height;
+    if (this.genesisText !== null && height !== undefined) {
+      this.#book.post({ genesis: this.genesisText, token: token.get(), height });
+    }
+  }
+
+  #take(event: NodeEvent): void {
+    switch (event.kind) {
+      case 'order-accepted':
+        this.#refreshStatus();
+        break;
+      case 'block-sealed':
+      case 'block-final':
+        this.#takeBlock(event.block);
+        break;
+      case 'member-up':
+        this.#note(`${event.name} is connected.`);
+        this.#refreshStatus();
+        break;
+      case 'member-down':
+        this.#note(`The connection with ${event.name} is lost.`);
+        this.#refreshStatus();
+        break;
+      case 'race':
+        this.#setRace(event);
+        break;
+      case 'reset':
+        void this.#quietly(() => this.#readAll());
+        break;
+    }
+  }
+
+  #takeBlock(block: Block): void {
+    const newest = this.blocks[0]?.height ?? 0;
+    if (block.height > newest) {
+      this.blocks = [block, ...this.blocks].slice(0, MOST_BLOCKS);
+    } else {
+      this.blocks = this.blocks.map((one) =>
+        one.height === block.height && !(one.final && !block.final) ? block : one,
+      );
+    }
+    this.moved += 1;
+    this.#refreshStatus();
+    if (block.final) {
+      if (this.status !== null && block.log_size > this.status.log_size) {
+        this.status = {
+          ...this.status,
+          log_size: block.log_size,
+          final_height: block.height,
+          final_hash: block.hash,
+        };
+      }
+      if (block.orders > 0) {
+        this.#refreshOrders();
+      }
+      this.#checkBook();
+      this.#note(`Block ${block.height} is final: won by ${block.winner}, ${block.orders} orders.`);
+      this.#say();
+    }
+  }
+
+  #setRace(race: Race): void {
+    this.race = race;
+    this.raceAt = performance.now();
+    if (!this.ownWaits.has(race.height)) {
+      const entries = [...this.ownWaits, [race.height, race.own_wait_us] as const];
+      this.ownWaits = new Map(entries.slice(-MOST_BLOCKS));
+    }
+  }
+
+  #note(what: string): void {
+    this.#numbers += 1;
+    this.happened = [{ number: this.#numbers, at: new Date(), what }, ...this.happened].slice(0, MOST_HAPPENED);
+  }
+
+  /** What went wrong, for a person, where it is not that the node is away. */
+  words(error: unknown): string {
+    this.heard(error);
+    return inWords(error);
+  }
+}
+
+/** The one state of this tab. */
+export const network = new NetworkState();
