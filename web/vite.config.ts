@@ -28,6 +28,9 @@ function gzip(): Plugin {
   };
 }
 
+/** `npm run dev` serves the page itself, and asks this node for all the rest. */
+const NODE = process.env['DEXTER_NODE'] ?? 'http://127.0.0.1:8000';
+
 export default defineConfig({
   plugins: [svelte({ configFile: false }), gzip()],
   build: {
@@ -37,5 +40,10 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   worker: { format: 'es' },
+  server: {
+    proxy: {
+      '/v1': { target: NODE, changeOrigin: true, headers: { Origin: NODE } },
+    },
+  },
   test: { include: ['tests/**/*.test.ts'] },
 });

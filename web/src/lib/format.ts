@@ -14,6 +14,9 @@ export function counted(value: number, one: string, many = `${one}s`): string {
 
 /** A length of time in microseconds: `812 ms`, `4.75 s`, `1 min 5 s`. */
 export function micros(value: number): string {
+  if (value === 0) {
+    return '0';
+  }
   if (value < 1_000) {
     return `${Math.round(value)} µs`;
   }
@@ -56,6 +59,12 @@ const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 /** A moment, in the reader's own time. */
 export function moment(at: string | number | Date): string {
   return TIME.format(new Date(at));
+}
+
+/** A moment for a list: today's by the time of day alone. */
+export function when(at: string): string {
+  const date = new Date(at);
+  return date.toDateString() === new Date().toDateString() ? CLOCK.format(date) : TIME.format(date);
 }
 
 /** The time of day. */

@@ -19,6 +19,7 @@ import { connectBook, connectEvents } from './links';
 
 /** So many blocks are kept for the belt, the race and the charts. */
 export const MOST_BLOCKS = 200;
+/** As many latest orders as a screen has room for. */
 const MOST_ORDERS = 12;
 const MOST_HAPPENED = 100;
 /** Members say how far they are; a node that has stopped is noticed within seconds. */
@@ -56,6 +57,7 @@ function atMostEvery(rest: number, act: () => void): () => void {
 
 class NetworkState {
   status: Status | null = $state.raw(null);
+  /** By name. */
   members: readonly Member[] = $state.raw([]);
   quorum = $state(0);
   genesis: GenesisView | null = $state.raw(null);
@@ -182,7 +184,7 @@ class NetworkState {
   async #readStatus(): Promise<void> {
     const [status, list] = await Promise.all([askJson<Status>('/v1/status'), askJson<MemberList>('/v1/members')]);
     this.status = status;
-    this.members = list.members;
+    this.members = [...list.members].sort((one, other) => one.name.localeCompare(other.name));
     this.quorum = list.quorum;
   }
 

@@ -7,6 +7,7 @@ import { genesisState, extend, type ChainState } from '../protocol/chain';
 import { FrameReader, type SignedHeader } from '../protocol/frames';
 import { openNetwork, type Network } from '../protocol/genesis';
 import { toHex } from '../protocol/bytes';
+import { remember, remembered } from './memory';
 import { serveTabs, type Port } from './port';
 
 /** What a tab asks: to check as far as `height`, with what is needed to ask the node. */
@@ -118,35 +119,43 @@ async function run(): Promise<void> {
   }
 }
 
+/** Opens the network, and goes on where an earlier visit left off. */
+async function open(genesis: string): Promise<void> {
+  const network = openNetwork(genesis);
+  const before = await remembered(toHex(network.chain));
+  book = { genesis, network };
+  state = before ?? genesisState(network);
+  final = state;
+  fault = null;
+}
+
+/** Answers a tab: opens the book if need be, and checks as far as it goes. */
+async function serve(tab: Port<ToBook, BookState>, { genesis, token, height }: ToBook): Promise<void> {
+  secret = token;
+  target = Math.max(target, height);
+  if (isRunning) {
+    publish();
+    return;
+  }
+  isRunning = true;
+  try {
+    if (book?.genesis !== genesis) {
+      await open(genesis);
+    }
+    publish();
+    await run();
+    if (book !== null && final !== null) {
+      await remember(toHex(book.network.chain), final);
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    tab.post({ chain: '', height: 0, orders: 0, hash: '', target, fault: { height: 0, reason } });
+  } finally {
+    isRunning = false;
+  }
+}
+
 serveTabs<ToBook, BookState>((tab) => {
   tabs.push(tab);
-  tab.listen((message) => {
-    secret = message.token;
-    if (book === null || book.genesis !== message.genesis) {
-      try {
-        book = { genesis: message.genesis, network: openNetwork(message.genesis) };
-        state = genesisState(book.network);
-        final = state;
-        fault = null;
-      } catch (error) {
-        tab.post({
-          chain: '',
-          height: 0,
-          orders: 0,
-          hash: '',
-          target: message.height,
-          fault: { height: 0, reason: error instanceof Error ? error.message : String(error) },
-        });
-        return;
-      }
-    }
-    target = Math.max(target, message.height);
-    publish();
-    if (!isRunning) {
-      isRunning = true;
-      void run().finally(() => {
-        isRunning = false;
-      });
-    }
-  });
+  tab.listen((message) => void serve(tab, message));
 });
