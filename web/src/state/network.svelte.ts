@@ -118,10 +118,14 @@ class NetworkState {
       }
     });
     this.#events.post({ token: token.get() });
-    addEventListener('pagehide', () => this.#events.post('bye'));
+    addEventListener('pagehide', () => {
+      this.#events.post('bye');
+      this.#book.post('bye');
+    });
     addEventListener('pageshow', (event) => {
       if (event.persisted) {
         this.#events.post({ token: token.get() });
+        void this.#quietly(() => this.#readAll());
       }
     });
     void this.#quietly(() => this.#readAll());

@@ -10,8 +10,10 @@ import { toHex } from '../protocol/bytes';
 import { remember, remembered } from './memory';
 import { serveTabs, type Port } from './port';
 
-/** What a tab asks: to check as far as `height`, with what is needed to ask the node. */
-export interface ToBook {
+/** What a tab asks: to check as far as `height`, with what is needed to ask the node; `bye` when it closes. */
+export type ToBook = Task | 'bye';
+
+interface Task {
   readonly genesis: string;
   readonly token: string | null;
   readonly height: number;
@@ -36,7 +38,7 @@ export interface BookState {
 /** Headers that are checked together: about a quarter of a second. */
 const RUN = 64;
 
-const tabs: Port<ToBook, BookState>[] = [];
+const tabs = new Set<Port<ToBook, BookState>>();
 let book: { readonly genesis: string; readonly network: Network } | null = null;
 let state: ChainState | null = null;
 let final: ChainState | null = null;
@@ -130,7 +132,7 @@ async function open(genesis: string): Promise<void> {
 }
 
 /** Answers a tab: opens the book if need be, and checks as far as it goes. */
-async function serve(tab: Port<ToBook, BookState>, { genesis, token, height }: ToBook): Promise<void> {
+async function serve(tab: Port<ToBook, BookState>, { genesis, token, height }: Task): Promise<void> {
   secret = token;
   target = Math.max(target, height);
   if (isRunning) {
@@ -156,6 +158,12 @@ async function serve(tab: Port<ToBook, BookState>, { genesis, token, height }: T
 }
 
 serveTabs<ToBook, BookState>((tab) => {
-  tabs.push(tab);
-  tab.listen((message) => void serve(tab, message));
+  tab.listen((message) => {
+    if (message === 'bye') {
+      tabs.delete(tab);
+    } else {
+      tabs.add(tab);
+      void serve(tab, message);
+    }
+  });
 });
