@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use types::{
     BlockHash, Certificate, ChainId, Digest, Epoch, FinalBlock, Genesis, Height, LogIndex, LogSize,
-    Member, MemberId, Micros, Order, OrderId, PersonalPart, Receipt, UnixMillis, block::Header,
+    Member, MemberId, Micros, Order, OrderId, PersonalPart, Receipt, SignedHeader, UnixMillis,
+    block::Header,
 };
 
 use crate::{
@@ -66,8 +67,11 @@ pub trait Backend: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<BlockInfo>, ReadError>>;
     /// A run of final blocks from a height on, each with its finality certificate if it has one of its
-    /// own: at least one where there is one, and a few megabytes at most unless one block is more.
+    /// own: at least one where there is one that a certificate covers, and a few megabytes at most unless
+    /// one block is more.
     fn final_blocks(&self, from: Height) -> BoxFuture<'_, Result<Vec<FinalFrame>, ReadError>>;
+    /// As [`Backend::final_blocks`], of headers alone, and far fewer bytes.
+    fn final_headers(&self, from: Height) -> BoxFuture<'_, Result<Vec<HeaderFrame>, ReadError>>;
 }
 
 /// The receipt of a final order, and the members of its header's epoch.
@@ -75,6 +79,10 @@ pub type Proven = (Receipt, Vec<Member>);
 
 /// A final block and its finality certificate, if it has one of its own.
 pub type FinalFrame = (FinalBlock, Option<Certificate>);
+
+/// The header of a final block under its proposer's signature, and the block's finality certificate, if
+/// it has one of its own.
+pub type HeaderFrame = (SignedHeader, Option<Certificate>);
 
 /// How the node stands.
 #[derive(Debug, Clone)]

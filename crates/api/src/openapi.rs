@@ -50,6 +50,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(blocks::list))
         .routes(routes!(blocks::show))
         .routes(routes!(chain::stream_chain))
+        .routes(routes!(chain::stream_headers))
         .routes(routes!(network::pool))
         .routes(routes!(network::members))
         .routes(routes!(network::status))

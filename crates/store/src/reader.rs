@@ -70,9 +70,13 @@ impl Reader {
     /// # Errors
     /// When the disk fails.
     pub fn block(&self, height: Height) -> Result<Option<SignedBlock>, StoreError> {
-        let Some(position) = self.place(Space::Blocks, height)? else {
+        let final_height = self.head().map_or(Height::GENESIS, |head| head.height);
+        if height == Height::GENESIS || height > final_height {
             return Ok(None);
-        };
+        }
+        let position = self
+            .place(Space::Blocks, height)?
+            .ok_or_else(|| damaged("a final block's entry"))?;
         match read(&*self.shared.disk, position)? {
             Record::Block(block) => Ok(Some(block)),
             _ => Err(wrong_kind(position, "a block")),

@@ -8,9 +8,9 @@ use std::{
 use api::{
     Backend, EventFeed,
     backend::{
-        Accepted, Answer, BlockInfo, BlockName, BlockRecord, FinalFrame, Full, MemberStatus,
-        NodeStatus, OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage, Proven,
-        ReadError, RecordedOrder, Submission, SubmitError, Winner,
+        Accepted, Answer, BlockInfo, BlockName, BlockRecord, FinalFrame, Full, HeaderFrame,
+        MemberStatus, NodeStatus, OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage,
+        Proven, ReadError, RecordedOrder, Submission, SubmitError, Winner,
     },
     model::{OrderState, PoolCounts, Traffic},
 };
@@ -122,6 +122,12 @@ impl Fake {
     }
     pub(crate) fn pooled(&self) -> Vec<OrderRecord> {
         self.lock().pool.clone()
+    }
+
+    /// Takes away the finality certificate of a block's own: a descendant's covers it, if any.
+    pub(crate) fn forget_certificate(&self, height: u64) {
+        let place = usize::try_from(height).unwrap() - 1;
+        self.lock().blocks[place].1.1 = None;
     }
 
     /// Makes one final block of all that waits; the member of index 0 wins it.
@@ -564,6 +570,24 @@ impl Backend for Fake {
             .take(2)
             .map(|(_, frame)| frame.clone())
             .collect();
+        self.answer(frames)
+    }
+    fn final_headers(&self, from: Height) -> BoxFuture<'_, Result<Vec<HeaderFrame>, ReadError>> {
+        let skipped = usize::try_from(from.0).unwrap() - 1;
+        let inner = self.lock();
+        let blocks = inner.blocks.iter().map(|(_, frame)| frame);
+        // What no certificate covers cannot be checked by who asks.
+        let proved = blocks
+            .clone()
+            .rposition(|(_, certificate)| certificate.is_some());
+        let frames = blocks
+            .take(proved.map_or(0, |last| last + 1))
+            .skip(skipped)
+            .take(2);
+        let frames = frames
+            .map(|(block, certificate)| (block.block.signed_header(), certificate.clone()))
+            .collect();
+        drop(inner);
         self.answer(frames)
     }
 }

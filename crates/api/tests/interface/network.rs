@@ -126,6 +126,7 @@ async fn the_description_lists_every_route() {
         "get /v1/chain",
         "get /v1/events",
         "get /v1/genesis",
+        "get /v1/headers",
         "get /v1/members",
         "get /v1/orders",
         "get /v1/orders/{id}",

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use api::{
     Backend, EventFeed,
     backend::{
-        Answer, BlockInfo, BlockName, BlockRecord, FinalFrame, Full, MemberStatus, NodeStatus,
-        OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage, ReadError, RecordedOrder,
-        Submission, SubmitError,
+        Answer, BlockInfo, BlockName, BlockRecord, FinalFrame, Full, HeaderFrame, MemberStatus,
+        NodeStatus, OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage, ReadError,
+        RecordedOrder, Submission, SubmitError,
     },
     model::{OrderState, Traffic},
 };
+use borsh::BorshSerialize;
 use futures::future::{BoxFuture, FutureExt as _};
 use store::{MOST_ORDERS_A_PAGE, Reader, StoreError, StoredOrder};
 use types::{
-    BlockHash, ChainId, Epoch, Genesis, Height, LogIndex, LogSize, Member, MemberId, OrderId,
-    Receipt, Signatures, SignedBlock, block::genesis_block_hash, encode,
+    BlockHash, Certificate, ChainId, Epoch, Genesis, Height, LogIndex, LogSize, Member, MemberId,
+    OrderId, Receipt, Signatures, SignedBlock, block::genesis_block_hash, encoded_len,
 };
 
 use super::{
@@ -27,6 +28,8 @@ use super::{
 
 /// About how many bytes one run of final blocks takes in memory.
 const RUN_BYTES: usize = 4 * 1024 * 1024;
+/// About how many bytes one run of headers takes: some hundreds of them, each a read of the disk.
+const HEADER_RUN_BYTES: usize = 128 * 1024;
 
 /// Orders of a group that are judged where it is asked for, without another thread: their customers'
 /// signatures take less than half a millisecond.
@@ -250,25 +253,48 @@ impl Backend for NodeBackend {
     }
 
     fn final_blocks(&self, from: Height) -> BoxFuture<'_, Result<Vec<FinalFrame>, ReadError>> {
+        self.read(move |view| proved_run(&view.reader, from, RUN_BYTES, Reader::final_block))
+    }
+
+    fn final_headers(&self, from: Height) -> BoxFuture<'_, Result<Vec<HeaderFrame>, ReadError>> {
         self.read(move |view| {
-            let mut run = Vec::new();
-            let mut bytes = 0;
-            let mut height = from.max(Height(1));
-            while bytes < RUN_BYTES {
-                // Only what a finality certificate covers can be checked by who asks.
-                if view.reader.next_certificate(height)?.is_none() {
-                    break;
-                }
-                let Some(block) = view.reader.final_block(height)? else {
-                    break;
-                };
-                bytes += encode(&block).len();
-                run.push((block, view.reader.certificate(height)?));
-                height = height.next();
-            }
-            Ok(run)
+            let header = |reader: &Reader, height| {
+                let block = reader.block(height)?;
+                Ok(block.map(|block| block.signed_header()))
+            };
+            proved_run(&view.reader, from, HEADER_RUN_BYTES, header)
         })
     }
+}
+
+/// Final things from a height on, each with its own finality certificate if there is one, and about so
+/// many bytes of them. Only what a certificate covers: the rest cannot be checked by who asks.
+fn proved_run<T: BorshSerialize>(
+    reader: &Reader,
+    from: Height,
+    most_bytes: usize,
+    at: impl Fn(&Reader, Height) -> Result<Option<T>, StoreError>,
+) -> Result<Vec<(T, Option<Certificate>)>, StoreError> {
+    let mut run = Vec::new();
+    let mut bytes = 0;
+    let mut height = from.max(Height(1));
+    let mut covering: Option<Certificate> = None;
+    while bytes < most_bytes {
+        if covering.as_ref().is_none_or(|known| known.height < height) {
+            covering = reader.next_certificate(height)?;
+        }
+        let Some(certificate) = &covering else {
+            break;
+        };
+        let Some(found) = at(reader, height)? else {
+            break;
+        };
+        bytes += encoded_len(&found);
+        let own = (certificate.height == height).then(|| certificate.clone());
+        run.push((found, own));
+        height = height.next();
+    }
+    Ok(run)
 }
 
 fn placement(view: &View, block: &SignedBlock, log_index: LogIndex) -> Placement {
