@@ -11,7 +11,7 @@ use types::{
 
 use crate::{
     feed::EventFeed,
-    model::{OrderState, PoolCounts, Traffic},
+    model::{OrderState, PoolCounts, RaceView, Traffic},
 };
 
 /// The most orders that are submitted together: as many as a batch holds unless its network was
@@ -39,6 +39,8 @@ pub trait Backend: Send + Sync + 'static {
 
     /// How the node stands.
     fn status(&self) -> BoxFuture<'_, Result<NodeStatus, ReadError>>;
+    /// The race of the height it works on.
+    fn race(&self) -> BoxFuture<'_, Result<RaceView, ReadError>>;
     /// The members of the present epoch, in the order of their indexes.
     fn members(&self) -> BoxFuture<'_, Result<Vec<MemberStatus>, ReadError>>;
     /// What waits to be sealed: the counts, and at most `limit` orders, oldest first.

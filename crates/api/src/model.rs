@@ -9,7 +9,7 @@ mod proof;
 
 pub use network::{
     BlockDetail, BlockPage, BlockSummary, EventData, Liveness, MemberList, MemberView, PoolCounts,
-    PoolView, ProblemBody, Readiness, StatusView, Traffic,
+    PoolView, ProblemBody, RaceView, Readiness, StatusView, Traffic,
 };
 pub use orders::{
     DecimalText, Finality, NewOrder, OrderPage, OrderState, OrderView, PlacedOrder, SALT_BYTES,

@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use crate::{
     extract::{Parameters, page_limit},
-    model::{Liveness, MemberList, PoolView, ProblemBody, Readiness, StatusView},
+    model::{Liveness, MemberList, PoolView, ProblemBody, RaceView, Readiness, StatusView},
     problem::{PROBLEM_JSON, Problem},
     state::Shared,
     views::{member_view, order_view},
@@ -98,6 +98,22 @@ pub(crate) async fn status(State(app): State<Shared>) -> Result<Json<StatusView>
         ready: status.ready.is_ok(),
         reason: status.ready.err(),
     }))
+}
+
+/// Tells how the race of the present height stands at this node.
+///
+/// The node proposes once its clock has run for as long as its own wait, unless it knows of a better
+/// block by then. The event `race` tells the same whenever the height changes or the clock starts or
+/// stops.
+#[utoipa::path(
+    get, path = "/v1/race", tag = "network",
+    responses(
+        (status = 200, description = "the race", body = RaceView),
+        (status = 503, description = "the node is starting", body = ProblemBody, content_type = PROBLEM_JSON),
+    )
+)]
+pub(crate) async fn race(State(app): State<Shared>) -> Result<Json<RaceView>, Problem> {
+    Ok(Json(app.backend.race().await?))
 }
 
 fn count(number: usize) -> u64 {

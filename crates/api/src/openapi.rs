@@ -54,6 +54,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(network::pool))
         .routes(routes!(network::members))
         .routes(routes!(network::status))
+        .routes(routes!(network::race))
         .routes(routes!(network::genesis))
         .routes(routes!(events::listen))
         .routes(routes!(network::livez))

@@ -12,7 +12,7 @@ use api::{
         MemberStatus, NodeStatus, OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage,
         Proven, ReadError, RecordedOrder, Submission, SubmitError, Winner,
     },
-    model::{OrderState, PoolCounts, Traffic},
+    model::{OrderState, PoolCounts, RaceView, Traffic},
 };
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::watch;
@@ -405,6 +405,10 @@ impl Backend for Fake {
         drop(inner);
         self.answer(status)
     }
+    fn race(&self) -> BoxFuture<'_, Result<RaceView, ReadError>> {
+        let blocks = self.lock().blocks.len();
+        self.answer(race(u64::try_from(blocks).unwrap() + 1, Some(321)))
+    }
     fn members(&self) -> BoxFuture<'_, Result<Vec<MemberStatus>, ReadError>> {
         let status = |member: &Member| MemberStatus {
             member: member.clone(),
@@ -589,6 +593,20 @@ impl Backend for Fake {
             .collect();
         drop(inner);
         self.answer(frames)
+    }
+}
+
+/// The race of a height whose wait is 9 ms.
+pub(crate) fn race(height: u64, elapsed_us: Option<u64>) -> RaceView {
+    let timing = Preset::Lan.timing();
+    RaceView {
+        height,
+        own_wait_us: Some(9_000),
+        elapsed_us,
+        min_wait_us: timing.min_wait.0,
+        mean_wait_us: timing.mean_wait.0,
+        grace_us: timing.grace.0,
+        members: 4,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use api::{
     ApiConfig, Backend,
+    backend::ReadError,
     model::{MemberList, PoolView, StatusView},
 };
 use serde_json::json;
@@ -80,6 +81,20 @@ async fn status_members_pool_and_genesis() {
 }
 
 #[tokio::test]
+async fn the_race_of_the_present_height() {
+    let served = Served::start(ApiConfig::default()).await;
+    served.node.seal();
+    let expected = json!({
+        "height": 2, "own_wait_us": 9_000, "elapsed_us": 321,
+        "min_wait_us": 0, "mean_wait_us": 5_000, "grace_us": 5_000, "members": 4,
+    });
+    assert_eq!(served.get("/v1/race").await.json(), expected);
+    served.node.fail(ReadError::Starting);
+    served.get("/v1/race").await.problem(503, "starting");
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn alive_and_ready() {
     let served = Served::start(ApiConfig::default()).await;
     assert_eq!(served.get("/livez").await.json(), json!({"alive": true}));
@@ -132,6 +147,7 @@ async fn the_description_lists_every_route() {
         "get /v1/orders/{id}",
         "get /v1/orders/{id}/proof",
         "get /v1/pool",
+        "get /v1/race",
         "get /v1/status",
         "get /viewpool",
         "post /add_transaction",

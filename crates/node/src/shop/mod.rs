@@ -14,6 +14,8 @@ mod drain;
 mod driver;
 mod inbox;
 mod orders;
+mod race;
+mod reads;
 mod view;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread::JoinHandle};
@@ -126,6 +128,7 @@ impl OpenShop {
             network.clone(),
         ));
         count_wins(&view);
+        tokio::spawn(view.race.tell(view.feed.clone()));
         let (commands, inputs) = driver::channel();
         let (failed_sender, failed) = watch::channel(None);
         let driver = driver::Driver {
