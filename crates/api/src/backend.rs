@@ -11,7 +11,7 @@ use types::{
 
 use crate::{
     feed::EventFeed,
-    model::{OrderState, PoolCounts, RaceView, Traffic},
+    model::{Menu, OrderState, PoolCounts, RaceView, Traffic},
 };
 
 /// The most orders that are submitted together: as many as a batch holds unless its network was
@@ -43,6 +43,10 @@ pub trait Backend: Send + Sync + 'static {
     fn race(&self) -> BoxFuture<'_, Result<RaceView, ReadError>>;
     /// The members of the present epoch, in the order of their indexes.
     fn members(&self) -> BoxFuture<'_, Result<Vec<MemberStatus>, ReadError>>;
+    /// The shop's own menu.
+    fn menu(&self) -> Menu;
+    /// Keeps another menu, checked already; resolves once it is durable.
+    fn put_menu(&self, menu: Menu) -> BoxFuture<'_, Result<(), NotKept>>;
     /// What waits to be sealed: the counts, and at most `limit` orders, oldest first.
     fn pool(&self, limit: usize) -> BoxFuture<'_, Result<PoolPage, ReadError>>;
 
@@ -211,6 +215,16 @@ pub enum ReadError {
     /// The disk or an index failed.
     #[error("the node cannot read its own data: {0}; its log tells more")]
     Failed(String),
+}
+
+/// Why something could not be kept on the node's disk. The disk's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} could not be written: {reason}; look at the disk's free space and permissions")]
+pub struct NotKept {
+    /// What.
+    pub what: &'static str,
+    /// What the system said.
+    pub reason: String,
 }
 
 /// Where an order was sealed.

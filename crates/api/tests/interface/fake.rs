@@ -9,10 +9,10 @@ use api::{
     Backend, EventFeed,
     backend::{
         Accepted, Answer, BlockInfo, BlockName, BlockRecord, FinalFrame, Full, HeaderFrame,
-        MemberStatus, NodeStatus, OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage,
-        Proven, ReadError, RecordedOrder, Submission, SubmitError, Winner,
+        MemberStatus, NodeStatus, NotKept, OrderRecord, OrderSearch, OrderSearchPage, Placement,
+        PoolPage, Proven, ReadError, RecordedOrder, Submission, SubmitError, Winner,
     },
-    model::{OrderState, PoolCounts, RaceView, Traffic},
+    model::{Menu, OrderState, PoolCounts, RaceView, Traffic},
 };
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::watch;
@@ -49,6 +49,8 @@ struct Inner {
     refusal: Option<SubmitError>,
     failure: Option<ReadError>,
     not_ready: Option<String>,
+    menu: Option<Menu>,
+    disk_full: bool,
     panics: bool,
     /// For how many orders the pool has room; without a bound where nothing is said.
     room: Option<usize>,
@@ -104,6 +106,9 @@ impl Fake {
     }
     pub(crate) fn fail(&self, failure: ReadError) {
         self.lock().failure = Some(failure);
+    }
+    pub(crate) fn fill_the_disk(&self) {
+        self.lock().disk_full = true;
     }
     pub(crate) fn not_ready(&self, reason: &str) {
         self.lock().not_ready = Some(reason.to_owned());
@@ -408,6 +413,23 @@ impl Backend for Fake {
     fn race(&self) -> BoxFuture<'_, Result<RaceView, ReadError>> {
         let blocks = self.lock().blocks.len();
         self.answer(race(u64::try_from(blocks).unwrap() + 1, Some(321)))
+    }
+    fn menu(&self) -> Menu {
+        let menu = self.lock().menu.clone();
+        menu.unwrap_or_else(|| Menu::sample(self.genesis.currency))
+    }
+    fn put_menu(&self, menu: Menu) -> BoxFuture<'_, Result<(), NotKept>> {
+        let mut inner = self.lock();
+        let kept = if inner.disk_full {
+            Err(NotKept {
+                what: "the menu",
+                reason: "no space left on device".to_owned(),
+            })
+        } else {
+            inner.menu = Some(menu);
+            Ok(())
+        };
+        std::future::ready(kept).boxed()
     }
     fn members(&self) -> BoxFuture<'_, Result<Vec<MemberStatus>, ReadError>> {
         let status = |member: &Member| MemberStatus {

@@ -143,6 +143,7 @@ async fn the_description_lists_every_route() {
         "get /v1/genesis",
         "get /v1/headers",
         "get /v1/members",
+        "get /v1/menu",
         "get /v1/orders",
         "get /v1/orders/{id}",
         "get /v1/orders/{id}/proof",
@@ -152,6 +153,7 @@ async fn the_description_lists_every_route() {
         "get /viewpool",
         "post /add_transaction",
         "post /v1/orders",
+        "put /v1/menu",
     ];
     assert_eq!(routes, expected);
     assert_eq!(document, serde_json::to_value(api::document()).unwrap());

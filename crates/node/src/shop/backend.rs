@@ -7,10 +7,10 @@ use api::{
     Backend, EventFeed,
     backend::{
         Answer, BlockInfo, BlockName, BlockRecord, FinalFrame, Full, HeaderFrame, MemberStatus,
-        NodeStatus, OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage, ReadError,
-        Submission, SubmitError,
+        NodeStatus, NotKept, OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage,
+        ReadError, Submission, SubmitError,
     },
-    model::{RaceView, Traffic},
+    model::{Menu, RaceView, Traffic},
 };
 use futures::future::{BoxFuture, FutureExt as _};
 use store::{Reader, StoreError};
@@ -21,6 +21,7 @@ use types::{
 
 use super::{
     driver::Commands,
+    menu::MenuFile,
     orders::{NoRoom, judge},
     reads::{blocks, final_block, final_order, find_orders, proved_run, receipt, sealed_block},
     view::View,
@@ -41,6 +42,7 @@ const QUEUE_RETRY_SECONDS: u32 = 1;
 /// The REST interface's backend.
 pub(super) struct NodeBackend {
     view: Arc<View>,
+    menu: Arc<MenuFile>,
     commands: Commands,
     signatures: Arc<dyn Signatures>,
 }
@@ -48,11 +50,13 @@ pub(super) struct NodeBackend {
 impl NodeBackend {
     pub(super) fn new(
         view: Arc<View>,
+        menu: MenuFile,
         commands: Commands,
         signatures: Arc<dyn Signatures>,
     ) -> Self {
         Self {
             view,
+            menu: Arc::new(menu),
             commands,
             signatures,
         }
@@ -124,6 +128,24 @@ impl Backend for NodeBackend {
     fn race(&self) -> BoxFuture<'_, Result<RaceView, ReadError>> {
         let race = self.view.race.view().ok_or(ReadError::Starting);
         std::future::ready(race).boxed()
+    }
+
+    fn menu(&self) -> Menu {
+        self.menu.get()
+    }
+
+    fn put_menu(&self, menu: Menu) -> BoxFuture<'_, Result<(), NotKept>> {
+        let kept = self.menu.clone();
+        async move {
+            let not_kept = |reason: String| NotKept {
+                what: "the menu",
+                reason,
+            };
+            let written = tokio::task::spawn_blocking(move || kept.put(menu)).await;
+            let written = written.map_err(|error| not_kept(error.to_string()))?;
+            written.map_err(|error| not_kept(error.to_string()))
+        }
+        .boxed()
     }
 
     fn members(&self) -> BoxFuture<'_, Result<Vec<MemberStatus>, ReadError>> {

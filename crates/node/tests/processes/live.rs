@@ -1,13 +1,15 @@
 //! What a web page follows while the shops seal orders.
 
+use std::fs;
+
 use consensus::{Parent, check_header};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 use types::{BlsAndEd25519, Certificate, Genesis, SignedHeader, genesis::next_seed};
 
 use crate::{
     events::Listener,
-    support::{Dev, free_ports},
+    support::{Dev, fail, free_ports},
 };
 
 fn header_frames(mut bytes: &[u8]) -> Vec<(SignedHeader, Option<Certificate>)> {
@@ -101,4 +103,36 @@ fn the_race_runs_while_there_is_work() {
         .iter()
         .position(|shop| shop.json("/v1/status")["member_id"] == block["winner_id"]);
     assert_eq!(block["wait_us"], races[winner.unwrap()]["own_wait_us"]);
+}
+
+#[test]
+fn a_menu_is_the_shops_own_and_outlives_it() {
+    let folder = tempdir().unwrap();
+    let mut dev = Dev::start(folder.path(), 2, &["--shops", "2"]);
+    let sample = dev.shops[0].json("/v1/menu");
+    assert_eq!(sample["items"][0]["price"], "2.60");
+    let menu = json!({"items": [{"name": "Café crème", "price": "4.50", "group": "Coffee"}]});
+    let shop = &dev.shops[0];
+    let (host, body) = (shop.host(), menu.to_string());
+    let head = [
+        "PUT /v1/menu HTTP/1.1",
+        &host,
+        "Content-Type: application/json",
+    ];
+    let answer = shop.send(&head, body.as_bytes()).unwrap();
+    assert_eq!((answer.status, answer.json()), (200, menu.clone()));
+    let port = dev.port();
+    dev.stop();
+
+    let mut again = Dev::go_on(folder.path(), 2, port, &[]);
+    assert_eq!(again.shops[0].json("/v1/menu"), menu);
+    assert_eq!(again.shops[1].json("/v1/menu"), sample);
+    again.stop();
+    let file = folder.path().join("shop-1").join("menu.json");
+    fs::write(&file, &body[..20]).unwrap();
+    let said = fail(Dev::arguments(folder.path(), port, &[]));
+    let path = file.display();
+    assert!(said.contains(&format!(
+        "the menu in {path} cannot be used; correct it, or delete it"
+    )));
 }
