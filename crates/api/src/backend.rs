@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use types::{
-    BlockHash, Certificate, ChainId, Digest, Epoch, FinalBlock, Genesis, Height, LogIndex, LogSize,
-    Member, MemberId, Micros, Order, OrderId, PersonalPart, Receipt, SignedHeader, UnixMillis,
-    block::Header,
+    BlockHash, Certificate, ChainId, Digest, Epoch, Equivocation, FinalBlock, Genesis, Height,
+    LogIndex, LogSize, Member, MemberId, Micros, Order, OrderId, PersonalPart, Receipt,
+    SignedHeader, UnixMillis, block::Header,
 };
 
 use crate::{
@@ -47,6 +47,8 @@ pub trait Backend: Send + Sync + 'static {
     fn menu(&self) -> Menu;
     /// Keeps another menu, checked already; resolves once it is durable.
     fn put_menu(&self, menu: Menu) -> BoxFuture<'_, Result<(), NotKept>>;
+    /// What this node can prove of members that lied, the highest height first, at most `limit` of it.
+    fn evidence(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Equivocation>, ReadError>>;
     /// What waits to be sealed: the counts, and at most `limit` orders, oldest first.
     fn pool(&self, limit: usize) -> BoxFuture<'_, Result<PoolPage, ReadError>>;
 

@@ -12,8 +12,9 @@ pub use menu::{
     MAX_GROUP_NAME_BYTES, MAX_ITEM_NAME_BYTES, MAX_MENU_ITEMS, Menu, MenuError, MenuItem,
 };
 pub use network::{
-    BlockDetail, BlockPage, BlockSummary, EventData, Liveness, MemberList, MemberView, PoolCounts,
-    PoolView, ProblemBody, RaceView, Readiness, StatusView, Traffic,
+    BlockDetail, BlockPage, BlockSummary, EventData, EvidenceList, EvidenceView, Liveness,
+    MemberList, MemberView, PoolCounts, PoolView, ProblemBody, RaceView, Readiness, StatusView,
+    Traffic,
 };
 pub use orders::{
     DecimalText, Finality, NewOrder, OrderPage, OrderState, OrderView, PlacedOrder, SALT_BYTES,

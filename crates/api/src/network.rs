@@ -12,10 +12,12 @@ use utoipa::IntoParams;
 
 use crate::{
     extract::{Parameters, page_limit},
-    model::{Liveness, MemberList, PoolView, ProblemBody, RaceView, Readiness, StatusView},
+    model::{
+        EvidenceList, Liveness, MemberList, PoolView, ProblemBody, RaceView, Readiness, StatusView,
+    },
     problem::{PROBLEM_JSON, Problem},
     state::Shared,
-    views::{member_view, order_view},
+    views::{evidence_view, member_view, order_view},
 };
 
 /// How much of the pool is shown.
@@ -68,6 +70,27 @@ pub(crate) async fn members(State(app): State<Shared>) -> Result<Json<MemberList
         .map(|status| member_view(status, own))
         .collect();
     Ok(Json(MemberList { members, quorum }))
+}
+
+/// How much evidence is shown: a member that lies at every height must not fill an answer.
+const MAX_EVIDENCE: usize = 100;
+
+/// Lists what this node can prove of members that lied.
+#[utoipa::path(
+    get, path = "/v1/evidence", tag = "network",
+    responses(
+        (status = 200, description = "the evidence, the highest height first", body = EvidenceList),
+        (status = 503, description = "the node is starting", body = ProblemBody, content_type = PROBLEM_JSON),
+    )
+)]
+pub(crate) async fn evidence(State(app): State<Shared>) -> Result<Json<EvidenceList>, Problem> {
+    let proofs = app.backend.evidence(MAX_EVIDENCE).await?;
+    let members = app.backend.genesis().member_set();
+    let evidence = proofs
+        .iter()
+        .filter_map(|proof| evidence_view(proof, &members))
+        .collect();
+    Ok(Json(EvidenceList { evidence }))
 }
 
 /// Tells how the node and its network stand.

@@ -53,6 +53,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(chain::stream_headers))
         .routes(routes!(network::pool))
         .routes(routes!(network::members))
+        .routes(routes!(network::evidence))
         .routes(routes!(network::status))
         .routes(routes!(network::race))
         .routes(routes!(menu::show, menu::put))

@@ -196,6 +196,31 @@ pub struct RaceView {
     pub members: u64,
 }
 
+/// Proof that a member signed two different blocks of one height: it lies, or its key is used twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EvidenceView {
+    /// Which member.
+    #[schema(value_type = String)]
+    pub member: MemberId,
+    /// Its name.
+    pub name: String,
+    /// The height of both blocks.
+    pub height: u64,
+    /// The block this node saw first, or was told of first.
+    #[schema(value_type = String)]
+    pub first: BlockHash,
+    /// The other.
+    #[schema(value_type = String)]
+    pub second: BlockHash,
+}
+
+/// What this node can prove of members that lied, the highest height first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EvidenceList {
+    /// At most 100 of them.
+    pub evidence: Vec<EvidenceView>,
+}
+
 /// The answer of `/livez`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Liveness {

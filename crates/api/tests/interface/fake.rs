@@ -17,9 +17,9 @@ use api::{
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::watch;
 use types::{
-    Batch, Block, BlockHash, Certificate, ChainId, Digest, Epoch, FaultModel, FinalBlock,
-    FullBatch, Genesis, Height, IdentitySecret, LogIndex, LogSize, Member, MemberCard, MemberId,
-    MemberIndex, Micros, OrderId, PersonalPart, Preset, Receipt, Signatures, SignedBlock,
+    Batch, Block, BlockHash, Certificate, ChainId, Digest, Epoch, Equivocation, FaultModel,
+    FinalBlock, FullBatch, Genesis, Height, IdentitySecret, LogIndex, LogSize, Member, MemberCard,
+    MemberId, MemberIndex, Micros, OrderId, PersonalPart, Preset, Receipt, Signatures, SignedBlock,
     Simulated, Text, UnixMillis, Vote, VoteKind, VotingSecret, VotingSignature,
     block::{Header, batches_root, genesis_block_hash},
     fixed::kind,
@@ -51,6 +51,7 @@ struct Inner {
     not_ready: Option<String>,
     menu: Option<Menu>,
     disk_full: bool,
+    lies: Vec<Equivocation>,
     panics: bool,
     /// For how many orders the pool has room; without a bound where nothing is said.
     room: Option<usize>,
@@ -250,6 +251,22 @@ impl Fake {
         self.final_height.send_replace(height.0);
     }
 
+    /// The winner of the newest block signs another one beside it.
+    pub(crate) fn lie(&self) {
+        let mut inner = self.lock();
+        let (_, (block, _)) = inner.blocks.last().unwrap();
+        let first = block.block.signed_header();
+        let mut second = first.clone();
+        second.header.timestamp = second.header.timestamp.plus_millis(1);
+        inner.lies.push(Equivocation { first, second });
+    }
+
+    /// The hashes of what was signed twice.
+    pub(crate) fn lies(&self) -> Vec<(BlockHash, BlockHash)> {
+        let hashes = |lie: &Equivocation| (lie.first.header.hash(), lie.second.header.hash());
+        self.lock().lies.iter().map(hashes).collect()
+    }
+
     fn certificate(&self, header: &Header, block: BlockHash) -> Certificate {
         let members = self.genesis.member_set();
         let shares = members.indexes().take(3).map(|voter| {
@@ -430,6 +447,10 @@ impl Backend for Fake {
             Ok(())
         };
         std::future::ready(kept).boxed()
+    }
+    fn evidence(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Equivocation>, ReadError>> {
+        let newest = self.lock().lies.iter().rev().take(limit).cloned().collect();
+        self.answer(newest)
     }
     fn members(&self) -> BoxFuture<'_, Result<Vec<MemberStatus>, ReadError>> {
         let status = |member: &Member| MemberStatus {

@@ -95,6 +95,31 @@ async fn the_race_of_the_present_height() {
 }
 
 #[tokio::test]
+async fn evidence_names_the_liar_and_both_blocks() {
+    let served = Served::start(ApiConfig::default()).await;
+    let none = json!({"evidence": []});
+    assert_eq!(served.get("/v1/evidence").await.json(), none);
+    for _ in 0..101 {
+        served.node.seal();
+        served.node.lie();
+    }
+    let list = served.get("/v1/evidence").await.json();
+    let evidence = list["evidence"].as_array().unwrap();
+    assert_eq!(evidence.len(), 100);
+    let members = served.node.genesis().member_set();
+    let winner = &members.members()[0];
+    let (first, second) = served.node.lies().pop().unwrap();
+    let newest = json!({
+        "member": winner.id, "name": winner.name, "height": 101, "first": first, "second": second,
+    });
+    assert_eq!(evidence[0], newest);
+    assert_eq!(evidence[99]["height"], 2);
+    served.node.fail(ReadError::Starting);
+    served.get("/v1/evidence").await.problem(503, "starting");
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn alive_and_ready() {
     let served = Served::start(ApiConfig::default()).await;
     assert_eq!(served.get("/livez").await.json(), json!({"alive": true}));
@@ -140,6 +165,7 @@ async fn the_description_lists_every_route() {
         "get /v1/blocks/{block}",
         "get /v1/chain",
         "get /v1/events",
+        "get /v1/evidence",
         "get /v1/genesis",
         "get /v1/headers",
         "get /v1/members",

@@ -15,7 +15,7 @@ use api::{
 use futures::future::{BoxFuture, FutureExt as _};
 use store::{Reader, StoreError};
 use types::{
-    ChainId, Epoch, Genesis, Height, Member, MemberId, OrderId, Receipt, Signatures,
+    ChainId, Epoch, Equivocation, Genesis, Height, Member, MemberId, OrderId, Receipt, Signatures,
     block::genesis_block_hash,
 };
 
@@ -146,6 +146,10 @@ impl Backend for NodeBackend {
             written.map_err(|error| not_kept(error.to_string()))
         }
         .boxed()
+    }
+
+    fn evidence(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Equivocation>, ReadError>> {
+        self.read(move |view| view.reader.evidence(limit))
     }
 
     fn members(&self) -> BoxFuture<'_, Result<Vec<MemberStatus>, ReadError>> {

@@ -60,6 +60,7 @@ fn the_chain_of_headers_holds_from_the_genesis_alone() {
     assert!(parent.height.0 >= 3);
     let last = shop.json(&format!("/v1/blocks/{}", parent.height));
     assert_eq!(last["block"]["hash"], parent.hash.to_string());
+    assert_eq!(shop.json("/v1/evidence"), json!({"evidence": []}));
     let above = frames.len() - 1;
     let rest = shop.get(&format!("/v1/headers?from={}", above + 1)).body;
     assert_eq!(header_frames(&rest)[0], frames[above]);
