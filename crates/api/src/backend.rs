@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use types::{
-    BlockHash, Certificate, ChainId, Digest, Epoch, FinalBlock, Genesis, Height, LogIndex, LogSize,
-    Member, MemberId, Micros, Order, OrderId, PersonalPart, Receipt, UnixMillis, block::Header,
+    BlockHash, Certificate, ChainId, Digest, Epoch, Equivocation, FinalBlock, Genesis, Height,
+    LogIndex, LogSize, Member, MemberId, Micros, Order, OrderId, PersonalPart, Receipt,
+    SignedHeader, UnixMillis, block::Header,
 };
 
 use crate::{
     feed::EventFeed,
-    model::{OrderState, PoolCounts, Traffic},
+    model::{Menu, OrderState, PoolCounts, RaceView, Traffic},
 };
 
 /// The most orders that are submitted together: as many as a batch holds unless its network was
@@ -38,8 +39,16 @@ pub trait Backend: Send + Sync + 'static {
 
     /// How the node stands.
     fn status(&self) -> BoxFuture<'_, Result<NodeStatus, ReadError>>;
+    /// The race of the height it works on.
+    fn race(&self) -> BoxFuture<'_, Result<RaceView, ReadError>>;
     /// The members of the present epoch, in the order of their indexes.
     fn members(&self) -> BoxFuture<'_, Result<Vec<MemberStatus>, ReadError>>;
+    /// The shop's own menu.
+    fn menu(&self) -> Menu;
+    /// Keeps another menu, checked already; resolves once it is durable.
+    fn put_menu(&self, menu: Menu) -> BoxFuture<'_, Result<(), NotKept>>;
+    /// What this node can prove of members that lied, the highest height first, at most `limit` of it.
+    fn evidence(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Equivocation>, ReadError>>;
     /// What waits to be sealed: the counts, and at most `limit` orders, oldest first.
     fn pool(&self, limit: usize) -> BoxFuture<'_, Result<PoolPage, ReadError>>;
 
@@ -66,8 +75,11 @@ pub trait Backend: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<BlockInfo>, ReadError>>;
     /// A run of final blocks from a height on, each with its finality certificate if it has one of its
-    /// own: at least one where there is one, and a few megabytes at most unless one block is more.
+    /// own: at least one where there is one that a certificate covers, and a few megabytes at most unless
+    /// one block is more.
     fn final_blocks(&self, from: Height) -> BoxFuture<'_, Result<Vec<FinalFrame>, ReadError>>;
+    /// As [`Backend::final_blocks`], of headers alone, and far fewer bytes.
+    fn final_headers(&self, from: Height) -> BoxFuture<'_, Result<Vec<HeaderFrame>, ReadError>>;
 }
 
 /// The receipt of a final order, and the members of its header's epoch.
@@ -75,6 +87,10 @@ pub type Proven = (Receipt, Vec<Member>);
 
 /// A final block and its finality certificate, if it has one of its own.
 pub type FinalFrame = (FinalBlock, Option<Certificate>);
+
+/// The header of a final block under its proposer's signature, and the block's finality certificate, if
+/// it has one of its own.
+pub type HeaderFrame = (SignedHeader, Option<Certificate>);
 
 /// How the node stands.
 #[derive(Debug, Clone)]
@@ -201,6 +217,16 @@ pub enum ReadError {
     /// The disk or an index failed.
     #[error("the node cannot read its own data: {0}; its log tells more")]
     Failed(String),
+}
+
+/// Why something could not be kept on the node's disk. The disk's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} could not be written: {reason}; look at the disk's free space and permissions")]
+pub struct NotKept {
+    /// What.
+    pub what: &'static str,
+    /// What the system said.
+    pub reason: String,
 }
 
 /// Where an order was sealed.

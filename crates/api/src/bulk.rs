@@ -260,7 +260,8 @@ impl Group {
         if json.is_empty() {
             return;
         }
-        let order = parse_object(json, "line").and_then(|new| make_order(app, new, now()));
+        let order = parse_object(json, "line", Problem::invalid)
+            .and_then(|new| make_order(app, new, now()));
         match order {
             Ok((order, personal)) => self.submissions.push(Submission {
                 order,

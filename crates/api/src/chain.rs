@@ -1,4 +1,4 @@
-//! The whole chain as a stream, for those who check it themselves.
+//! The whole chain, or its headers alone, as a stream, for those who check it themselves.
 
 use std::collections::VecDeque;
 
@@ -8,14 +8,15 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use futures::stream;
+use borsh::BorshSerialize;
+use futures::{future::BoxFuture, stream};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use types::{Height, encode, message::MAX_MESSAGE_BYTES};
 use utoipa::IntoParams;
 
 use crate::{
-    backend::{FinalFrame, ReadError},
+    backend::{Backend, FinalFrame, HeaderFrame, ReadError},
     extract::Parameters,
     model::ProblemBody,
     problem::{PROBLEM_JSON, Problem},
@@ -38,20 +39,47 @@ pub(crate) struct ChainParameters {
     from: Option<u64>,
 }
 
+/// What is streamed: one for each height, rising.
+trait Frame: BorshSerialize + Sized + Send + 'static {
+    /// Its height.
+    fn height(&self) -> Height;
+    /// A run of them; empty where no finality certificate covers the first one yet.
+    fn run(backend: &dyn Backend, from: Height) -> BoxFuture<'_, Result<Vec<Self>, ReadError>>;
+}
+
+impl Frame for FinalFrame {
+    fn height(&self) -> Height {
+        self.0.block.header().height
+    }
+    fn run(backend: &dyn Backend, from: Height) -> BoxFuture<'_, Result<Vec<Self>, ReadError>> {
+        backend.final_blocks(from)
+    }
+}
+
+impl Frame for HeaderFrame {
+    fn height(&self) -> Height {
+        self.0.header.height
+    }
+    fn run(backend: &dyn Backend, from: Height) -> BoxFuture<'_, Result<Vec<Self>, ReadError>> {
+        backend.final_headers(from)
+    }
+}
+
 /// How far a stream of the chain has come.
-struct Progress {
+struct Progress<F> {
     app: Shared,
     next: Height,
     /// The final head when the stream began: where it ends, however fast the chain grows.
     last: Height,
-    read: VecDeque<FinalFrame>,
+    read: VecDeque<F>,
     _permit: OwnedSemaphorePermit,
 }
 
 /// Streams final blocks.
 ///
 /// A sequence of frames, each a 32-bit little-endian length and so many bytes: the canonical (borsh)
-/// encoding of a final block and, optionally, its own finality certificate. The last block has one.
+/// encoding of a final block and, optionally, its own finality certificate. The last block has one: what
+/// is final and not proved yet is left out.
 #[utoipa::path(
     get, path = "/v1/chain", tag = "blocks",
     params(ChainParameters),
@@ -66,6 +94,35 @@ pub(crate) async fn stream_chain(
     State(app): State<Shared>,
     Parameters(parameters): Parameters<ChainParameters>,
 ) -> Result<Response, Problem> {
+    stream_frames::<FinalFrame>(app, parameters).await
+}
+
+/// Streams final headers, without what their blocks seal.
+///
+/// A sequence of frames, each a 32-bit little-endian length and so many bytes: the canonical (borsh)
+/// encoding of a header, its proposer's signature and, optionally, the block's own finality
+/// certificate. The last header has one: what is final and not proved yet is left out.
+#[utoipa::path(
+    get, path = "/v1/headers", tag = "blocks",
+    params(ChainParameters),
+    responses(
+        (status = 200, description = "frames of headers up to the final head", body = Vec<u8>,
+            content_type = "application/octet-stream"),
+        (status = 400, description = "a wrong parameter", body = ProblemBody, content_type = PROBLEM_JSON),
+        (status = 503, description = "too many streams", body = ProblemBody, content_type = PROBLEM_JSON),
+    )
+)]
+pub(crate) async fn stream_headers(
+    State(app): State<Shared>,
+    Parameters(parameters): Parameters<ChainParameters>,
+) -> Result<Response, Problem> {
+    stream_frames::<HeaderFrame>(app, parameters).await
+}
+
+async fn stream_frames<F: Frame>(
+    app: Shared,
+    parameters: ChainParameters,
+) -> Result<Response, Problem> {
     let next = Height(parameters.from.unwrap_or(1).max(1));
     let permit = stream_permit(&app)?;
     let last = app.backend.status().await?.final_height;
@@ -73,7 +130,7 @@ pub(crate) async fn stream_chain(
         app,
         next,
         last,
-        read: VecDeque::new(),
+        read: VecDeque::<F>::new(),
         _permit: permit,
     };
     let body = Body::from_stream(stream::try_unfold(progress, next_frame));
@@ -86,7 +143,9 @@ pub(crate) fn stream_permit(app: &Shared) -> Result<OwnedSemaphorePermit, Proble
     permit.map_err(|_| Problem::busy("too many read the whole chain already; try again later"))
 }
 
-async fn next_frame(mut progress: Progress) -> Result<Option<(Vec<u8>, Progress)>, ReadError> {
+async fn next_frame<F: Frame>(
+    mut progress: Progress<F>,
+) -> Result<Option<(Vec<u8>, Progress<F>)>, ReadError> {
     if progress.next > progress.last {
         return Ok(None);
     }
@@ -94,18 +153,13 @@ async fn next_frame(mut progress: Progress) -> Result<Option<(Vec<u8>, Progress)
         return Err(ReadError::Stopping);
     }
     if progress.read.is_empty() {
-        progress.read = progress
-            .app
-            .backend
-            .final_blocks(progress.next)
-            .await?
-            .into();
+        let run = F::run(&*progress.app.backend, progress.next).await?;
+        progress.read = run.into();
     }
-    let frame = progress
-        .read
-        .pop_front()
-        .ok_or_else(|| missing(progress.next))?;
-    if frame.0.block.block.header.height != progress.next {
+    let Some(frame) = progress.read.pop_front() else {
+        return Ok(None);
+    };
+    if frame.height() != progress.next {
         return Err(missing(progress.next));
     }
     progress.next = progress.next.next();
@@ -117,7 +171,7 @@ pub(crate) fn missing(height: Height) -> ReadError {
     ReadError::Failed(format!("block {height} is final and missing"))
 }
 
-fn framed(frame: &FinalFrame) -> Result<Vec<u8>, ReadError> {
+fn framed(frame: &impl BorshSerialize) -> Result<Vec<u8>, ReadError> {
     let encoded = encode(frame);
     let length = u32::try_from(encoded.len())
         .ok()

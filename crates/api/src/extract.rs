@@ -58,19 +58,32 @@ impl FromRequest<Shared> for JsonBytes {
 impl JsonBytes {
     /// Reads the body.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        parse_object(&self.0, "body")
+        self.parse_as(Problem::invalid)
+    }
+
+    /// Reads a body that is no order; `invalid` makes the problem of one that is understood, but wrong.
+    pub(crate) fn parse_as<T: DeserializeOwned>(
+        &self,
+        invalid: impl FnOnce(String) -> Problem,
+    ) -> Result<T, Problem> {
+        parse_object(&self.0, "body", invalid)
     }
 }
 
-/// Reads a JSON object; `what` it is goes into the words for one that cannot be read.
-pub(crate) fn parse_object<T: DeserializeOwned>(json: &[u8], what: &str) -> Result<T, Problem> {
+/// Reads a JSON object; `what` it is goes into the words for one that cannot be read, and `invalid` makes
+/// the problem of one that is understood, but wrong.
+pub(crate) fn parse_object<T: DeserializeOwned>(
+    json: &[u8],
+    what: &str,
+    invalid: impl FnOnce(String) -> Problem,
+) -> Result<T, Problem> {
     // Serde would also take an array of the fields' values.
     if json.trim_ascii_start().first() != Some(&b'{') {
         let detail = format!("the {what} is not a JSON object, as it must be");
         return Err(Problem::malformed(detail));
     }
     serde_json::from_slice(json).map_err(|error| match error.classify() {
-        Category::Data => Problem::invalid(error.to_string()),
+        Category::Data => invalid(error.to_string()),
         Category::Syntax | Category::Eof | Category::Io => {
             Problem::malformed(format!("the {what} is not JSON: {error}"))
         }

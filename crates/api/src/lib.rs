@@ -16,6 +16,7 @@ mod chain;
 mod events;
 mod extract;
 mod legacy;
+mod menu;
 mod network;
 mod openapi;
 mod orders;

@@ -12,10 +12,12 @@ use utoipa::IntoParams;
 
 use crate::{
     extract::{Parameters, page_limit},
-    model::{Liveness, MemberList, PoolView, ProblemBody, Readiness, StatusView},
+    model::{
+        EvidenceList, Liveness, MemberList, PoolView, ProblemBody, RaceView, Readiness, StatusView,
+    },
     problem::{PROBLEM_JSON, Problem},
     state::Shared,
-    views::{member_view, order_view},
+    views::{evidence_view, member_view, order_view},
 };
 
 /// How much of the pool is shown.
@@ -70,6 +72,27 @@ pub(crate) async fn members(State(app): State<Shared>) -> Result<Json<MemberList
     Ok(Json(MemberList { members, quorum }))
 }
 
+/// How much evidence is shown: a member that lies at every height must not fill an answer.
+const MAX_EVIDENCE: usize = 100;
+
+/// Lists what this node can prove of members that lied.
+#[utoipa::path(
+    get, path = "/v1/evidence", tag = "network",
+    responses(
+        (status = 200, description = "the evidence, the highest height first", body = EvidenceList),
+        (status = 503, description = "the node is starting", body = ProblemBody, content_type = PROBLEM_JSON),
+    )
+)]
+pub(crate) async fn evidence(State(app): State<Shared>) -> Result<Json<EvidenceList>, Problem> {
+    let proofs = app.backend.evidence(MAX_EVIDENCE).await?;
+    let members = app.backend.genesis().member_set();
+    let evidence = proofs
+        .iter()
+        .filter_map(|proof| evidence_view(proof, &members))
+        .collect();
+    Ok(Json(EvidenceList { evidence }))
+}
+
 /// Tells how the node and its network stand.
 #[utoipa::path(
     get, path = "/v1/status", tag = "network",
@@ -98,6 +121,22 @@ pub(crate) async fn status(State(app): State<Shared>) -> Result<Json<StatusView>
         ready: status.ready.is_ok(),
         reason: status.ready.err(),
     }))
+}
+
+/// Tells how the race of the present height stands at this node.
+///
+/// The node proposes once its clock has run for as long as its own wait, unless it knows of a better
+/// block by then. The event `race` tells the same whenever the height changes or the clock starts or
+/// stops.
+#[utoipa::path(
+    get, path = "/v1/race", tag = "network",
+    responses(
+        (status = 200, description = "the race", body = RaceView),
+        (status = 503, description = "the node is starting", body = ProblemBody, content_type = PROBLEM_JSON),
+    )
+)]
+pub(crate) async fn race(State(app): State<Shared>) -> Result<Json<RaceView>, Problem> {
+    Ok(Json(app.backend.race().await?))
 }
 
 fn count(number: usize) -> u64 {

@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     blocks, chain, events,
     extract::MAX_BODY_BYTES,
-    legacy, network, orders,
+    legacy, menu, network, orders,
     problem::{PROBLEM_JSON, Problem},
     security,
     state::Shared,
@@ -50,9 +50,13 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(blocks::list))
         .routes(routes!(blocks::show))
         .routes(routes!(chain::stream_chain))
+        .routes(routes!(chain::stream_headers))
         .routes(routes!(network::pool))
         .routes(routes!(network::members))
+        .routes(routes!(network::evidence))
         .routes(routes!(network::status))
+        .routes(routes!(network::race))
+        .routes(routes!(menu::show, menu::put))
         .routes(routes!(network::genesis))
         .routes(routes!(events::listen))
         .routes(routes!(network::livez))
@@ -77,7 +81,7 @@ fn described(mut document: openapi::OpenApi) -> openapi::OpenApi {
         .build();
     let items = document.paths.paths.values_mut();
     for operation in items
-        .flat_map(|item| [&mut item.get, &mut item.post])
+        .flat_map(|item| [&mut item.get, &mut item.post, &mut item.put])
         .flatten()
     {
         let responses = &mut operation.responses.responses;

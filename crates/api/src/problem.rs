@@ -123,7 +123,7 @@ impl Problem {
     }
     /// 413: the body, or a line of it, is too large.
     pub(crate) fn too_large(what: &str, most: usize) -> Self {
-        let detail = format!("{what} is larger than {most} bytes; an order is far smaller");
+        let detail = format!("{what} is larger than {most} bytes; send less at once");
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body-too-large",
@@ -161,6 +161,15 @@ impl Problem {
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid-order",
             "The order is not valid",
+            detail,
+        )
+    }
+    /// 422: a menu that is understood, but wrong.
+    pub(crate) fn invalid_menu(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid-menu",
+            "The menu is not valid",
             detail,
         )
     }

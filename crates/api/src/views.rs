@@ -1,10 +1,10 @@
 //! From the node's own values to the bodies of answers.
 
-use types::{Genesis, MemberId, Voucher};
+use types::{Equivocation, Genesis, MemberId, MemberSet, Voucher};
 
 use crate::{
     backend::{BlockInfo, MemberStatus, OrderRecord, Placement},
-    model::{BlockSummary, Finality, MemberView, OrderView, Salt, VoucherView},
+    model::{BlockSummary, EvidenceView, Finality, MemberView, OrderView, Salt, VoucherView},
     money::format_amount,
     time::Time,
 };
@@ -94,4 +94,17 @@ pub(crate) fn member_view(status: MemberStatus, own: MemberId) -> MemberView {
         wins: status.wins,
         traffic: status.traffic,
     }
+}
+
+/// Evidence as it is shown; `None` where it is against nobody among the members, which no node keeps.
+pub(crate) fn evidence_view(proof: &Equivocation, members: &MemberSet) -> Option<EvidenceView> {
+    let header = &proof.first.header;
+    let member = members.get(header.proposer)?;
+    Some(EvidenceView {
+        member: member.id,
+        name: member.name.clone(),
+        height: header.height.0,
+        first: header.hash(),
+        second: proof.second.header.hash(),
+    })
 }

@@ -119,10 +119,18 @@ fn two_blocks_to_two_halves_disqualify_their_proposer() {
         .collect();
     assert!(told.len() >= 3, "{told:?}");
     assert_eq!(said.len(), 3 * told.len());
-    for what in told {
-        for host in HONEST {
+    for host in HONEST {
+        for what in &told {
             assert!(said.contains(&(host, what.clone())), "{host} missed {what}");
         }
+        // Each can prove it long afterwards.
+        let mut proofs = world.store(host).reader().evidence(100).unwrap();
+        proofs.reverse();
+        let proved: Vec<_> = proofs
+            .iter()
+            .map(|proof| format!("3 lied at {}", proof.first.header.height))
+            .collect();
+        assert_eq!(proved, told);
     }
 }
 

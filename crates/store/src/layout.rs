@@ -2,7 +2,7 @@
 //! (`docs/storage-format.md`).
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use types::{BlockHash, ChainId, FORMAT_VERSION, Height, LogSize, decode, encode};
+use types::{BlockHash, ChainId, FORMAT_VERSION, Height, LogSize, MemberIndex, decode, encode};
 
 use crate::{
     error::StoreError,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Rises when what the index holds changes: an index of another one is built again.
-const LAYOUT_VERSION: u16 = 3;
+const LAYOUT_VERSION: u16 = 4;
 const FORMAT_KEY: &[u8] = b"format";
 const HEAD_KEY: &[u8] = b"head";
 /// How many Merkle nodes one value holds: 4 KiB, one block of the index, so that reading a node of
@@ -81,6 +81,11 @@ pub(crate) fn two_numbers(first: u64, second: u64) -> Vec<u8> {
 /// The key under which an answer's age is kept.
 pub(crate) fn answer_time_key(at: u64, key: &[u8]) -> Vec<u8> {
     [&number(at), key].concat()
+}
+
+/// The key of a piece of evidence; the highest height sorts first.
+pub(crate) fn evidence_key(height: Height, proposer: MemberIndex) -> Vec<u8> {
+    [&number(!height.0)[..], &(!proposer.0).to_be_bytes()].concat()
 }
 
 /// Consecutive entries of one batch, all recorded.

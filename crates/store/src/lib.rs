@@ -9,6 +9,7 @@
 
 pub mod disk;
 pub mod error;
+mod evidence;
 pub mod index;
 
 mod answers;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use types::{
-    BatchId, BlockHash, Certificate, Digest, FinalBlock, Frontier, FullBatch, Height, LogIndex,
-    LogSize, OrderId, RecordedIds, Seed, SignedBlock,
+    BatchId, BlockHash, Certificate, Digest, Equivocation, FinalBlock, Frontier, FullBatch, Height,
+    LogIndex, LogSize, MemberIndex, OrderId, RecordedIds, Seed, SignedBlock,
     merkle::{self, Node, nodes_before},
 };
 
@@ -13,8 +13,8 @@ use crate::{
     disk::Disk,
     error::StoreError,
     frame::Position,
-    index::Space,
-    layout::{Head, damaged, number, take_number},
+    index::{Pair, Space},
+    layout::{Head, damaged, evidence_key, number, take_number},
     record::{self, Answer, Record, read_record},
     store::Shared,
 };
@@ -70,9 +70,13 @@ impl Reader {
     /// # Errors
     /// When the disk fails.
     pub fn block(&self, height: Height) -> Result<Option<SignedBlock>, StoreError> {
-        let Some(position) = self.place(Space::Blocks, height)? else {
+        let final_height = self.head().map_or(Height::GENESIS, |head| head.height);
+        if height == Height::GENESIS || height > final_height {
             return Ok(None);
-        };
+        }
+        let position = self
+            .place(Space::Blocks, height)?
+            .ok_or_else(|| damaged("a final block's entry"))?;
         match read(&*self.shared.disk, position)? {
             Record::Block(block) => Ok(Some(block)),
             _ => Err(wrong_kind(position, "a block")),
@@ -198,6 +202,29 @@ impl Reader {
             Record::Certificate(certificate) => Ok(certificate),
             _ => Err(wrong_kind(position, "a certificate")),
         }
+    }
+
+    /// Evidence against members that lied, the highest height first, at most `limit` pieces. Unlike the
+    /// rest it need not be about final heights.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn evidence(&self, limit: usize) -> Result<Vec<Equivocation>, StoreError> {
+        let (first, last) = (
+            evidence_key(Height(u64::MAX), MemberIndex(u16::MAX)),
+            evidence_key(Height::GENESIS, MemberIndex(0)),
+        );
+        let index = &self.shared.index;
+        let found = index.range(Space::Evidence, &first, &last, limit)?;
+        let read_one = |(_, value): &Pair| {
+            let place = take_number(&mut &value[..], "a piece of evidence's entry")?;
+            let position = Position::from_u64(place);
+            match read(&*self.shared.disk, position)? {
+                Record::Evidence(evidence) => Ok(evidence),
+                _ => Err(wrong_kind(position, "evidence")),
+            }
+        };
+        found.iter().map(read_one).collect()
     }
 
     /// Where the log holds what a space has for a final height.

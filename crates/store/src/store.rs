@@ -16,6 +16,7 @@ use crate::{
     answers::PendingAnswers,
     disk::{Disk, FileDisk},
     error::StoreError,
+    evidence::PendingEvidence,
     frame::Position,
     index::{FjallIndex, Index, Space},
     layout::{Head, check_format, read_head},
@@ -90,8 +91,22 @@ pub struct Store {
     pub(crate) shared: Arc<Shared>,
     pub(crate) log: Log,
     pub(crate) heights: LiveHeights,
-    pub(crate) answers: PendingAnswers,
+    pending: Pending,
     sequence: u64,
+}
+
+/// What is in the log and not yet in the index, apart from what becomes final.
+#[derive(Default)]
+struct Pending {
+    answers: PendingAnswers,
+    evidence: PendingEvidence,
+}
+
+impl Pending {
+    fn write(&mut self, index: &dyn Index) -> Result<(), StoreError> {
+        self.answers.write(index)?;
+        self.evidence.write(index)
+    }
 }
 
 impl Store {
@@ -179,7 +194,7 @@ impl Store {
             _lock: lock,
         });
         let mut heights = LiveHeights::default();
-        let mut answers = PendingAnswers::default();
+        let mut pending = Pending::default();
         let log = Log::open(
             Arc::clone(&disk),
             chain,
@@ -187,22 +202,22 @@ impl Store {
             from,
             durable,
             &mut |position, record| {
-                track(&shared, &mut heights, &mut answers, &record, position)?;
-                if answers.is_full() {
-                    answers.write(&*shared.index)
+                track(&shared, &mut heights, &mut pending, &record, position)?;
+                if pending.answers.is_full() {
+                    pending.write(&*shared.index)
                 } else {
                     Ok(())
                 }
             },
         )?;
-        answers.write(&*shared.index)?;
+        pending.write(&*shared.index)?;
         let recovered = Recovered::new(disk, from, log.end());
         Ok((
             Self {
                 shared,
                 log,
                 heights,
-                answers,
+                pending,
                 sequence: 0,
             },
             recovered,
@@ -229,14 +244,14 @@ impl Store {
             let tracked = track(
                 &self.shared,
                 &mut self.heights,
-                &mut self.answers,
+                &mut self.pending,
                 record,
                 position,
             );
             self.or_poison(tracked)?;
         }
         if mutated(Mutation::AnswersBeforeSync) {
-            self.answers.write(&*self.shared.index)?;
+            self.pending.answers.write(&*self.shared.index)?;
         }
         self.sequence = sequence;
         Ok(())
@@ -252,7 +267,7 @@ impl Store {
         self.or_poison(synced)?;
         // Only now: were they in the index before, a crash could leave an answer about orders that
         // were never persisted.
-        let written = self.answers.write(&*self.shared.index);
+        let written = self.pending.write(&*self.shared.index);
         self.or_poison(written)?;
         Ok(CommitReceipt {
             sequence: self.sequence,
@@ -289,7 +304,7 @@ impl Store {
 fn track(
     shared: &Shared,
     heights: &mut LiveHeights,
-    answers: &mut PendingAnswers,
+    pending: &mut Pending,
     record: &Record,
     position: Position,
 ) -> Result<(), StoreError> {
@@ -299,7 +314,7 @@ fn track(
         .map_or(Height::GENESIS, |head| head.height);
     match record {
         Record::Batch(batch, _) => return track_batch(shared, batch.id(), position),
-        Record::Answer(answer) => answers.push(answer, position),
+        Record::Answer(answer) => pending.answers.push(answer, position),
         Record::Block(block) if block.header().height > final_height => {
             heights.note_block(block.header().height, block.hash(), position);
         }
@@ -318,10 +333,13 @@ fn track(
                 heights.note(height, position);
             }
         }
-        Record::Evidence(evidence) if evidence.first.header.height > final_height => {
-            heights.note(evidence.first.header.height, position);
+        Record::Evidence(evidence) => {
+            pending.evidence.push(evidence, position);
+            if evidence.first.header.height > final_height {
+                heights.note(evidence.first.header.height, position);
+            }
         }
-        Record::Block(_) | Record::Vote(_) | Record::Certificate(_) | Record::Evidence(_) => {}
+        Record::Block(_) | Record::Vote(_) | Record::Certificate(_) => {}
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use store::{
 };
 use support::*;
 use types::{
-    BlockHash, Digest, Height, LogIndex, LogSize, OrderId, RecordedIds, VoteKind,
+    BlockHash, Digest, Height, LogIndex, LogSize, MemberIndex, OrderId, RecordedIds, VoteKind,
     merkle::{leaf_hash, verify_inclusion},
 };
 
@@ -524,4 +524,42 @@ fn both_indexes_agree() {
         assert_eq!(range(b"a", b"f", 1), [pair(b"b", b"4")]);
         assert_eq!(range(b"f", b"a", 9), []);
     }
+}
+
+/// Evidence is kept for ever, whatever became final since.
+#[test]
+fn evidence_is_found_newest_first_also_after_a_restart_without_an_index() {
+    let (disk, index) = (MemoryDisk::new(), MemoryIndex::new());
+    let (mut store, _) = open(&disk, &index).unwrap();
+    let mut chain = Chain::new();
+    let mut proofs = Vec::new();
+    for number in 1..=4 {
+        for proposer in [0, 3] {
+            let mut block = Chain::new().next(&[]).block;
+            block.block.header.height = Height(number);
+            block.block.header.proposer = MemberIndex(proposer);
+            let proof = evidence(&block);
+            store.append(&[Record::Evidence(proof.clone())], 1).unwrap();
+            proofs.push(proof);
+        }
+        if number == 1 {
+            assert_eq!(store.reader().evidence(10).unwrap(), [], "not synced yet");
+        }
+        // The same once more is no news.
+        let again = proofs.last().cloned().unwrap();
+        store.append(&[Record::Evidence(again)], 1).unwrap();
+        chain.seal(&mut store, &[batch(number, &[number])]);
+    }
+    proofs.reverse();
+    let check = |reader: &Reader| {
+        assert_eq!(reader.evidence(100).unwrap(), proofs);
+        assert_eq!(reader.evidence(3).unwrap(), proofs[..3]);
+    };
+    check(&store.reader());
+    drop(store);
+    let (store, _) = open(&disk, &index).unwrap();
+    check(&store.reader());
+    drop(store);
+    let (store, _) = open(&disk, &MemoryIndex::new()).unwrap();
+    check(&store.reader());
 }

@@ -3,30 +3,13 @@
 mod support;
 
 use support::{
-    batch, certificate, genesis, identity, implementations, number_of, personal, signed_block,
-    spoiled, vote_bytes,
+    certificate, genesis, identity, implementations, number_of, receipt, signed_block, spoiled,
+    vote_bytes,
 };
 use types::{
-    BlockHash, ChainId, Digest, Entry, Epoch, Equivocation, Genesis, Height, LogIndex, LogSize,
-    MemberIndex, Receipt, ReceiptError, Signatures, SignedBlock, Text, UnixMillis, VoteKind,
-    Voucher, merkle,
+    BlockHash, ChainId, Digest, Entry, Epoch, Equivocation, Height, LogIndex, LogSize, MemberIndex,
+    Receipt, ReceiptError, SignedBlock, Text, UnixMillis, VoteKind, Voucher,
 };
-
-/// A receipt for the entry at a place of the one batch there is.
-fn receipt(signatures: &dyn Signatures, genesis: &Genesis, place: u8) -> Receipt {
-    let batch = batch(signatures, genesis);
-    let header = signed_block(signatures, genesis).header().clone();
-    let sibling = &batch.entries[usize::from(1 - place)];
-    Receipt {
-        chain: genesis.chain_id(),
-        entry: batch.entries[usize::from(place)].clone(),
-        personal: Some(personal(place + 1)),
-        log_index: LogIndex(place.into()),
-        path: vec![merkle::leaf_hash(&sibling.leaf_bytes())],
-        certificate: certificate(signatures, genesis, VoteKind::Finalize, &header, &[0, 2, 3]),
-        header,
-    }
-}
 
 #[test]
 fn a_right_receipt_proves_its_order_also_without_personal_part() {

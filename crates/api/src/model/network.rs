@@ -175,6 +175,52 @@ pub struct StatusView {
     pub reason: Option<String>,
 }
 
+/// The race of the height the node works on: what its own member drew, and how long it has waited. What
+/// others drew is told with their blocks, and not before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RaceView {
+    /// The height the node works on.
+    pub height: u64,
+    /// The wait that its own member drew at this height, in microseconds; null where it draws none.
+    pub own_wait_us: Option<u64>,
+    /// How long its clock has run, in microseconds; null while it sleeps, because there is no work.
+    pub elapsed_us: Option<u64>,
+    /// The shortest wait that can be drawn.
+    pub min_wait_us: u64,
+    /// The expected winning wait above the shortest. A wait is below `min_wait_us` and so much for each
+    /// member and once more.
+    pub mean_wait_us: u64,
+    /// How long members hold their vote for a better block that may be under way.
+    pub grace_us: u64,
+    /// How many members draw.
+    pub members: u64,
+}
+
+/// Proof that a member signed two different blocks of one height: it lies, or its key is used twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EvidenceView {
+    /// Which member.
+    #[schema(value_type = String)]
+    pub member: MemberId,
+    /// Its name.
+    pub name: String,
+    /// The height of both blocks.
+    pub height: u64,
+    /// The block this node saw first, or was told of first.
+    #[schema(value_type = String)]
+    pub first: BlockHash,
+    /// The other.
+    #[schema(value_type = String)]
+    pub second: BlockHash,
+}
+
+/// What this node can prove of members that lied, the highest height first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EvidenceList {
+    /// At most 100 of them.
+    pub evidence: Vec<EvidenceView>,
+}
+
 /// The answer of `/livez`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Liveness {
@@ -212,6 +258,9 @@ pub enum EventData {
         /// The block.
         block: BlockSummary,
     },
+    /// The node works on another height, or its clock started or stopped. At most twenty a second are
+    /// told, and always the last.
+    Race(RaceView),
     /// A member connected.
     MemberUp {
         /// Which.
@@ -239,6 +288,7 @@ impl EventData {
             Self::OrderAccepted { .. } => "order-accepted",
             Self::BlockSealed { .. } => "block-sealed",
             Self::BlockFinal { .. } => "block-final",
+            Self::Race(_) => "race",
             Self::MemberUp { .. } => "member-up",
             Self::MemberDown { .. } => "member-down",
             Self::Reset => "reset",

@@ -1,12 +1,13 @@
 //! Blocks, and the chain as a stream.
 
 use api::{
-    ApiConfig, Backend, CHAIN_FRAME_LENGTH_BYTES,
-    backend::FinalFrame,
+    ApiConfig, Backend, CHAIN_FRAME_LENGTH_BYTES, Limits,
+    backend::{FinalFrame, HeaderFrame},
     model::{BlockDetail, BlockPage},
 };
+use borsh::BorshDeserialize;
 use serde_json::json;
-use types::Height;
+use types::{Height, Simulated};
 
 use crate::client::Served;
 
@@ -77,7 +78,7 @@ async fn blocks_are_listed_and_shown_by_height_and_hash() {
     served.stop().await;
 }
 
-fn frames(mut bytes: &[u8]) -> Vec<FinalFrame> {
+fn frames<F: BorshDeserialize>(mut bytes: &[u8]) -> Vec<F> {
     let mut frames = Vec::new();
     while !bytes.is_empty() {
         let (length, rest) = bytes.split_at(CHAIN_FRAME_LENGTH_BYTES);
@@ -101,14 +102,14 @@ async fn the_chain_streams_in_frames() {
         answer.header("content-type"),
         Some("application/octet-stream")
     );
-    let all = frames(&answer.body);
+    let all: Vec<FinalFrame> = frames(&answer.body);
     let mut expected = Vec::new();
     for from in [1, 3, 5] {
         expected.extend(served.node.final_blocks(Height(from)).await.unwrap());
     }
     assert_eq!(all, expected);
     assert_eq!(
-        frames(&served.get("/v1/chain?from=4").await.body),
+        frames::<FinalFrame>(&served.get("/v1/chain?from=4").await.body),
         expected[3..]
     );
     assert!(served.get("/v1/chain?from=6").await.body.is_empty());
@@ -116,5 +117,71 @@ async fn the_chain_streams_in_frames() {
         .get("/v1/chain?from=x")
         .await
         .problem(400, "malformed-request");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn headers_stream_without_what_their_blocks_seal() {
+    let served = Served::start(ApiConfig::default()).await;
+    assert!(served.get("/v1/headers").await.body.is_empty());
+    for _ in 0..5 {
+        served.place("Ada", "1").await;
+        served.node.seal();
+    }
+    served.node.forget_certificate(2);
+    let answer = served.get("/v1/headers").await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/octet-stream")
+    );
+    let all: Vec<HeaderFrame> = frames(&answer.body);
+    let mut expected: Vec<HeaderFrame> = Vec::new();
+    for from in [1, 3, 5] {
+        let blocks = served.node.final_blocks(Height(from)).await.unwrap();
+        let headers = blocks
+            .into_iter()
+            .map(|(block, certificate)| (block.block.signed_header(), certificate));
+        expected.extend(headers);
+    }
+    assert_eq!(all, expected);
+    assert_eq!(all[1].1, None);
+    let genesis = served.node.genesis();
+    let members = genesis.member_set();
+    for (signed, certificate) in &all {
+        let proposer = members.get(signed.header.proposer).unwrap();
+        assert!(signed.is_signed_by(&Simulated, &proposer.identity_key));
+        if let Some(certificate) = certificate {
+            assert_eq!(certificate.block, signed.header.hash());
+            assert!(certificate.verify(&Simulated, &genesis.chain_id(), &members));
+        }
+    }
+    let later: Vec<HeaderFrame> = frames(&served.get("/v1/headers?from=4").await.body);
+    assert_eq!(later, expected[3..]);
+    assert!(served.get("/v1/headers?from=6").await.body.is_empty());
+    served
+        .get("/v1/headers?from=x")
+        .await
+        .problem(400, "malformed-request");
+    // What is final and has no proof yet is left out, and the stream still ends in order.
+    served.node.forget_certificate(5);
+    let proved: Vec<HeaderFrame> = frames(&served.get("/v1/headers").await.body);
+    assert_eq!(proved, expected[..4]);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn streams_of_headers_are_bounded_with_those_of_the_chain() {
+    let limits = Limits {
+        chain_streams: 0,
+        ..Limits::default()
+    };
+    let served = Served::start(ApiConfig {
+        limits,
+        ..ApiConfig::default()
+    })
+    .await;
+    for path in ["/v1/headers", "/v1/chain"] {
+        served.get(path).await.problem(503, "busy");
+    }
     served.stop().await;
 }

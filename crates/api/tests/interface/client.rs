@@ -95,6 +95,12 @@ impl Served {
         self.raw(&format!("POST {path}"), &all, body).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &str) -> Answer {
+        let length = format!("Content-Length: {}", body.len());
+        let headers = ["Host: localhost", "Content-Type: application/json", &length];
+        self.raw(&format!("PUT {path}"), &headers, body).await
+    }
+
     /// Places an order and returns its id.
     pub(crate) async fn place(&self, customer: &str, amount: &str) -> String {
         let body = format!(r#"{{"customer":"{customer}","details":"latte","amount":"{amount}"}}"#);

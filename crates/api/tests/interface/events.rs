@@ -4,7 +4,10 @@ use api::{ApiConfig, Backend, Limits, model::EventData};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use types::MemberId;
 
-use crate::client::{Answer, Served};
+use crate::{
+    client::{Answer, Served},
+    fake::race,
+};
 
 fn up(number: u8) -> EventData {
     EventData::MemberUp {
@@ -66,6 +69,12 @@ async fn events_are_numbered_and_resumed() {
         text.contains("event: block-final\n") && text.contains("\"final\":true"),
         "{text}"
     );
+    // A member that sleeps has a clock that does not run.
+    feed.publish(EventData::Race(race(2, None)));
+    let text = read_events(&mut stream, 1).await;
+    let expected = "event: race\ndata: {\"kind\":\"race\",\"height\":2,\"own_wait_us\":9000,\"elapsed_us\":null,\
+                    \"min_wait_us\":0,\"mean_wait_us\":5000,\"grace_us\":5000,\"members\":4}\n\n";
+    assert!(text.contains(expected), "{text}");
     // A node that stops ends the stream properly.
     served.stop().await;
     let mut rest = Vec::new();

@@ -8,18 +8,18 @@ use std::{
 use api::{
     Backend, EventFeed,
     backend::{
-        Accepted, Answer, BlockInfo, BlockName, BlockRecord, FinalFrame, Full, MemberStatus,
-        NodeStatus, OrderRecord, OrderSearch, OrderSearchPage, Placement, PoolPage, Proven,
-        ReadError, RecordedOrder, Submission, SubmitError, Winner,
+        Accepted, Answer, BlockInfo, BlockName, BlockRecord, FinalFrame, Full, HeaderFrame,
+        MemberStatus, NodeStatus, NotKept, OrderRecord, OrderSearch, OrderSearchPage, Placement,
+        PoolPage, Proven, ReadError, RecordedOrder, Submission, SubmitError, Winner,
     },
-    model::{OrderState, PoolCounts, Traffic},
+    model::{Menu, OrderState, PoolCounts, RaceView, Traffic},
 };
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::watch;
 use types::{
-    Batch, Block, BlockHash, Certificate, ChainId, Digest, Epoch, FaultModel, FinalBlock,
-    FullBatch, Genesis, Height, IdentitySecret, LogIndex, LogSize, Member, MemberCard, MemberId,
-    MemberIndex, Micros, OrderId, PersonalPart, Preset, Receipt, Signatures, SignedBlock,
+    Batch, Block, BlockHash, Certificate, ChainId, Digest, Epoch, Equivocation, FaultModel,
+    FinalBlock, FullBatch, Genesis, Height, IdentitySecret, LogIndex, LogSize, Member, MemberCard,
+    MemberId, MemberIndex, Micros, OrderId, PersonalPart, Preset, Receipt, Signatures, SignedBlock,
     Simulated, Text, UnixMillis, Vote, VoteKind, VotingSecret, VotingSignature,
     block::{Header, batches_root, genesis_block_hash},
     fixed::kind,
@@ -49,6 +49,9 @@ struct Inner {
     refusal: Option<SubmitError>,
     failure: Option<ReadError>,
     not_ready: Option<String>,
+    menu: Option<Menu>,
+    disk_full: bool,
+    lies: Vec<Equivocation>,
     panics: bool,
     /// For how many orders the pool has room; without a bound where nothing is said.
     room: Option<usize>,
@@ -105,6 +108,9 @@ impl Fake {
     pub(crate) fn fail(&self, failure: ReadError) {
         self.lock().failure = Some(failure);
     }
+    pub(crate) fn fill_the_disk(&self) {
+        self.lock().disk_full = true;
+    }
     pub(crate) fn not_ready(&self, reason: &str) {
         self.lock().not_ready = Some(reason.to_owned());
     }
@@ -122,6 +128,12 @@ impl Fake {
     }
     pub(crate) fn pooled(&self) -> Vec<OrderRecord> {
         self.lock().pool.clone()
+    }
+
+    /// Takes away the finality certificate of a block's own: a descendant's covers it, if any.
+    pub(crate) fn forget_certificate(&self, height: u64) {
+        let place = usize::try_from(height).unwrap() - 1;
+        self.lock().blocks[place].1.1 = None;
     }
 
     /// Makes one final block of all that waits; the member of index 0 wins it.
@@ -237,6 +249,22 @@ impl Fake {
             .push((BlockRecord { info, orders }, (frame, Some(certificate))));
         drop(inner);
         self.final_height.send_replace(height.0);
+    }
+
+    /// The winner of the newest block signs another one beside it.
+    pub(crate) fn lie(&self) {
+        let mut inner = self.lock();
+        let (_, (block, _)) = inner.blocks.last().unwrap();
+        let first = block.block.signed_header();
+        let mut second = first.clone();
+        second.header.timestamp = second.header.timestamp.plus_millis(1);
+        inner.lies.push(Equivocation { first, second });
+    }
+
+    /// The hashes of what was signed twice.
+    pub(crate) fn lies(&self) -> Vec<(BlockHash, BlockHash)> {
+        let hashes = |lie: &Equivocation| (lie.first.header.hash(), lie.second.header.hash());
+        self.lock().lies.iter().map(hashes).collect()
     }
 
     fn certificate(&self, header: &Header, block: BlockHash) -> Certificate {
@@ -398,6 +426,31 @@ impl Backend for Fake {
         };
         drop(inner);
         self.answer(status)
+    }
+    fn race(&self) -> BoxFuture<'_, Result<RaceView, ReadError>> {
+        let blocks = self.lock().blocks.len();
+        self.answer(race(u64::try_from(blocks).unwrap() + 1, Some(321)))
+    }
+    fn menu(&self) -> Menu {
+        let menu = self.lock().menu.clone();
+        menu.unwrap_or_else(|| Menu::sample(self.genesis.currency))
+    }
+    fn put_menu(&self, menu: Menu) -> BoxFuture<'_, Result<(), NotKept>> {
+        let mut inner = self.lock();
+        let kept = if inner.disk_full {
+            Err(NotKept {
+                what: "the menu",
+                reason: "no space left on device".to_owned(),
+            })
+        } else {
+            inner.menu = Some(menu);
+            Ok(())
+        };
+        std::future::ready(kept).boxed()
+    }
+    fn evidence(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Equivocation>, ReadError>> {
+        let newest = self.lock().lies.iter().rev().take(limit).cloned().collect();
+        self.answer(newest)
     }
     fn members(&self) -> BoxFuture<'_, Result<Vec<MemberStatus>, ReadError>> {
         let status = |member: &Member| MemberStatus {
@@ -565,6 +618,38 @@ impl Backend for Fake {
             .map(|(_, frame)| frame.clone())
             .collect();
         self.answer(frames)
+    }
+    fn final_headers(&self, from: Height) -> BoxFuture<'_, Result<Vec<HeaderFrame>, ReadError>> {
+        let skipped = usize::try_from(from.0).unwrap() - 1;
+        let inner = self.lock();
+        let blocks = inner.blocks.iter().map(|(_, frame)| frame);
+        // What no certificate covers cannot be checked by who asks.
+        let proved = blocks
+            .clone()
+            .rposition(|(_, certificate)| certificate.is_some());
+        let frames = blocks
+            .take(proved.map_or(0, |last| last + 1))
+            .skip(skipped)
+            .take(2);
+        let frames = frames
+            .map(|(block, certificate)| (block.block.signed_header(), certificate.clone()))
+            .collect();
+        drop(inner);
+        self.answer(frames)
+    }
+}
+
+/// The race of a height whose wait is 9 ms.
+pub(crate) fn race(height: u64, elapsed_us: Option<u64>) -> RaceView {
+    let timing = Preset::Lan.timing();
+    RaceView {
+        height,
+        own_wait_us: Some(9_000),
+        elapsed_us,
+        min_wait_us: timing.min_wait.0,
+        mean_wait_us: timing.mean_wait.0,
+        grace_us: timing.grace.0,
+        members: 4,
     }
 }
 

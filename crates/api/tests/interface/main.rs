@@ -7,6 +7,7 @@ mod events;
 mod fake;
 mod legacy;
 mod limits;
+mod menu;
 mod network;
 mod orders;
 mod security;

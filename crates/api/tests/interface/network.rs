@@ -2,6 +2,7 @@
 
 use api::{
     ApiConfig, Backend,
+    backend::ReadError,
     model::{MemberList, PoolView, StatusView},
 };
 use serde_json::json;
@@ -80,6 +81,45 @@ async fn status_members_pool_and_genesis() {
 }
 
 #[tokio::test]
+async fn the_race_of_the_present_height() {
+    let served = Served::start(ApiConfig::default()).await;
+    served.node.seal();
+    let expected = json!({
+        "height": 2, "own_wait_us": 9_000, "elapsed_us": 321,
+        "min_wait_us": 0, "mean_wait_us": 5_000, "grace_us": 5_000, "members": 4,
+    });
+    assert_eq!(served.get("/v1/race").await.json(), expected);
+    served.node.fail(ReadError::Starting);
+    served.get("/v1/race").await.problem(503, "starting");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn evidence_names_the_liar_and_both_blocks() {
+    let served = Served::start(ApiConfig::default()).await;
+    let none = json!({"evidence": []});
+    assert_eq!(served.get("/v1/evidence").await.json(), none);
+    for _ in 0..101 {
+        served.node.seal();
+        served.node.lie();
+    }
+    let list = served.get("/v1/evidence").await.json();
+    let evidence = list["evidence"].as_array().unwrap();
+    assert_eq!(evidence.len(), 100);
+    let members = served.node.genesis().member_set();
+    let winner = &members.members()[0];
+    let (first, second) = served.node.lies().pop().unwrap();
+    let newest = json!({
+        "member": winner.id, "name": winner.name, "height": 101, "first": first, "second": second,
+    });
+    assert_eq!(evidence[0], newest);
+    assert_eq!(evidence[99]["height"], 2);
+    served.node.fail(ReadError::Starting);
+    served.get("/v1/evidence").await.problem(503, "starting");
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn alive_and_ready() {
     let served = Served::start(ApiConfig::default()).await;
     assert_eq!(served.get("/livez").await.json(), json!({"alive": true}));
@@ -125,16 +165,21 @@ async fn the_description_lists_every_route() {
         "get /v1/blocks/{block}",
         "get /v1/chain",
         "get /v1/events",
+        "get /v1/evidence",
         "get /v1/genesis",
+        "get /v1/headers",
         "get /v1/members",
+        "get /v1/menu",
         "get /v1/orders",
         "get /v1/orders/{id}",
         "get /v1/orders/{id}/proof",
         "get /v1/pool",
+        "get /v1/race",
         "get /v1/status",
         "get /viewpool",
         "post /add_transaction",
         "post /v1/orders",
+        "put /v1/menu",
     ];
     assert_eq!(routes, expected);
     assert_eq!(document, serde_json::to_value(api::document()).unwrap());

@@ -119,7 +119,7 @@ async fn foreign_origins_are_refused() {
     let answer = preflight("https://shop.example").await;
     assert_eq!(
         (answer.status, answer.header("access-control-allow-methods")),
-        (204, Some("GET, POST"))
+        (204, Some("GET, POST, PUT"))
     );
     served.stop().await;
 }

@@ -24,6 +24,7 @@ use types::{Genesis, Height, Monotonic, Now, Signatures};
 
 use super::{
     orders::{Group, Intake, NoRoom, Reply},
+    race::Standing,
     view::{Happening, View},
 };
 use crate::keys::MemberKeys;
@@ -167,6 +168,11 @@ impl Clocks {
             monotonic: Monotonic(elapsed),
             wall: api::time::now(),
         }
+    }
+
+    /// The moment of a time of these clocks.
+    fn instant(&self, monotonic: Monotonic) -> Instant {
+        self.start + Duration::from_micros(monotonic.0)
     }
 }
 
@@ -385,8 +391,13 @@ impl Round {
                 break;
             }
         }
-        self.view
-            .progress(self.replica.progress(), self.replica.peer_heights());
+        let progress = self.replica.progress();
+        self.view.race.note(Standing {
+            height: progress.height,
+            own_wait: progress.own_draw.map(|draw| draw.wait),
+            clock: progress.clock.map(|clock| self.clocks.instant(clock)),
+        });
+        self.view.progress(progress, self.replica.peer_heights());
         Ok(())
     }
 

@@ -13,7 +13,10 @@ mod backend;
 mod drain;
 mod driver;
 mod inbox;
+mod menu;
 mod orders;
+mod race;
+mod reads;
 mod view;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread::JoinHandle};
@@ -24,6 +27,8 @@ use network::{Config, Events, Handle, Hello, NamedKey, Network, NetworkError};
 use store::{Recovered, Store};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle as Task};
 use types::{BlsAndEd25519, Genesis, IdentityPublicKey, Member, MemberSet, Signatures};
+
+use menu::MenuFile;
 
 use crate::keys::{MemberKeys, create_private_folder};
 pub use view::{Happening, View};
@@ -70,6 +75,7 @@ impl ShopConfig {
             .get(index)
             .cloned()
             .context("an index names a member")?;
+        let menu = MenuFile::open(&self.data, self.genesis.currency)?;
         let chain = self.genesis.chain_id();
         let folder = self.data.join("chain");
         // Customers' names are in it.
@@ -84,6 +90,7 @@ impl ShopConfig {
             signatures,
             members,
             me,
+            menu,
             store,
             recovered,
         })
@@ -97,6 +104,7 @@ pub struct OpenShop {
     signatures: Arc<dyn Signatures>,
     members: Arc<MemberSet>,
     me: Member,
+    menu: MenuFile,
     store: Store,
     recovered: Recovered,
 }
@@ -112,6 +120,7 @@ impl OpenShop {
             signatures,
             members,
             me,
+            menu,
             store,
             recovered,
         } = self;
@@ -126,6 +135,7 @@ impl OpenShop {
             network.clone(),
         ));
         count_wins(&view);
+        tokio::spawn(view.race.tell(view.feed.clone()));
         let (commands, inputs) = driver::channel();
         let (failed_sender, failed) = watch::channel(None);
         let driver = driver::Driver {
@@ -148,7 +158,7 @@ impl OpenShop {
             view: view.clone(),
         };
         let inbox = inbox::spawn(inbox, tokio::runtime::Handle::current())?;
-        let backend = backend::NodeBackend::new(view.clone(), commands.clone(), signatures);
+        let backend = backend::NodeBackend::new(view.clone(), menu, commands.clone(), signatures);
         let (stop, mut stopping) = watch::channel(false);
         let serving = api::serve(
             config.api,

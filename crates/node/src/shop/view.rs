@@ -22,7 +22,7 @@ use types::{
     Micros, OrderId, PersonalParts, VerifiedBatch,
 };
 
-use super::drain::Drain;
+use super::{drain::Drain, race::Race};
 
 /// Of how many final blocks the time to final is remembered.
 const REMEMBERED_TIMES: usize = 1_024;
@@ -74,6 +74,7 @@ pub struct View {
     pub(super) feed: Arc<EventFeed>,
     pub(super) reader: Reader,
     pub(super) network: Handle,
+    pub(super) race: Race,
     state: Mutex<State>,
     /// The final height; rung after the index holds it.
     pub(super) finality: watch::Sender<Height>,
@@ -123,6 +124,7 @@ impl View {
     ) -> Self {
         Self {
             chain: genesis.chain_id(),
+            race: Race::new(genesis.clone()),
             genesis,
             members,
             me,

@@ -11,6 +11,7 @@ mod idle;
 mod import;
 mod input;
 mod linearizability;
+mod live;
 mod mistakes;
 mod separate;
 mod simulate;

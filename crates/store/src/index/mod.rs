@@ -52,11 +52,13 @@ pub enum Space {
     Answers,
     /// Time and key of each answer, to find the old ones.
     AnswerTimes,
+    /// Height and proposer of each piece of evidence, the highest first, to its place in the log.
+    Evidence,
 }
 
 impl Space {
     /// Every space, in the order of its number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Meta,
         Self::Blocks,
         Self::Hashes,
@@ -69,6 +71,7 @@ impl Space {
         Self::Receivers,
         Self::Answers,
         Self::AnswerTimes,
+        Self::Evidence,
     ];
 
     /// What it is called on disk.
@@ -86,6 +89,7 @@ impl Space {
             Self::Receivers => "receivers",
             Self::Answers => "answers",
             Self::AnswerTimes => "answer-times",
+            Self::Evidence => "evidence",
         }
     }
 }

@@ -1,13 +1,15 @@
 //! A small network with fixed secrets, for the tests of this crate.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub(crate) mod vectors;
+
 use std::sync::Arc;
 
 use types::{
     Amount, Batch, Block, BlsAndEd25519, Certificate, Entry, Epoch, FullBatch, Genesis, Header,
-    Height, IdentitySecret, IdentitySignature, LogSize, MemberCard, MemberIndex, Micros, Order,
-    PersonalPart, Signatures, SignedBlock, Simulated, Text, Timing, UnixMillis, Vote, VoteKind,
-    VotingSecret, VotingSignature, Voucher,
+    Height, IdentitySecret, IdentitySignature, LogIndex, LogSize, MemberCard, MemberIndex, Micros,
+    Order, PersonalPart, Receipt, Signatures, SignedBlock, Simulated, Text, Timing, UnixMillis,
+    Vote, VoteKind, VotingSecret, VotingSignature, Voucher,
     block::{batches_root, genesis_block_hash},
     genesis::Admission,
     members::FaultModel,
@@ -155,6 +157,22 @@ pub(crate) fn signed_block(signatures: &dyn Signatures, genesis: &Genesis) -> Si
         log_root: merkle::root(&leaves),
     };
     SignedBlock::sign(signatures, &identity(number), Block { header, batches })
+}
+
+/// A receipt for the entry at a place of the one batch there is.
+pub(crate) fn receipt(signatures: &dyn Signatures, genesis: &Genesis, place: u8) -> Receipt {
+    let batch = batch(signatures, genesis);
+    let header = signed_block(signatures, genesis).header().clone();
+    let sibling = &batch.entries[usize::from(1 - place)];
+    Receipt {
+        chain: genesis.chain_id(),
+        entry: batch.entries[usize::from(place)].clone(),
+        personal: Some(personal(place + 1)),
+        log_index: LogIndex(place.into()),
+        path: vec![merkle::leaf_hash(&sibling.leaf_bytes())],
+        certificate: certificate(signatures, genesis, VoteKind::Finalize, &header, &[0, 2, 3]),
+        header,
+    }
 }
 
 /// The vote of the member at an index.
