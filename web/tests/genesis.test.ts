@@ -103,6 +103,8 @@ describe('a genesis', () => {
     ['has 5001 for max_batch_orders, which is from 1 to 5000', { max_batch_orders: 5_001 }],
     ['admission of the genesis is not "fixed"', { admission: 'open' }],
     ['has 0 for the number of members', { members: [] }],
+    ['a name in the genesis is empty', { network: '' }],
+    ['a name in the genesis is empty', { members: [{ ...base.members[0], name: '' }] }],
     ['the genesis has an unknown field extra', { extra: 1 }],
     ['the name Aroma', { members: [...base.members, base.members[0]] }],
     ["a member's name is a text of 65", { members: [{ ...base.members[0], name: 'a'.repeat(65) }] }],

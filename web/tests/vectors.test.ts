@@ -32,8 +32,8 @@ import {
 import { checkProof } from '../src/protocol/proof';
 import { Refused } from '../src/protocol/refused';
 
-// The golden vectors that every implementation of the protocol is checked with; DEXTER_VECTORS names another folder.
-const FOLDER = process.env.DEXTER_VECTORS ?? fileURLToPath(new URL('../../docs/vectors', import.meta.url));
+// The golden vectors that every implementation of the protocol is checked with.
+const FOLDER = fileURLToPath(new URL('../../docs/vectors', import.meta.url));
 
 type Case = Readonly<Record<string, unknown>>;
 

@@ -174,6 +174,9 @@ function writeKeys(writer: Writer, card: MemberCard): Writer {
 
 function checkLimits(genesis: Genesis): void {
   const { timing, maxBlockOrders, maxBlockBytes, maxBatchOrders, members } = genesis;
+  if (genesis.network === '' || members.some(({ name }) => name === '')) {
+    throw new Refused('a name in the genesis is empty');
+  }
   const limits = [
     ['version', genesis.version, VERSION, VERSION],
     ['timing.min_wait_us', timing.minWait, 0n, MAX_WAIT],
