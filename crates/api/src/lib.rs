@@ -2,7 +2,8 @@
 //!
 //! [`serve`] answers on one listener for one [`Backend`], which the node implements. The bodies of
 //! all requests and answers are in [`model`], for clients too; money and time cross the edge through
-//! [`money`] and [`time`]; what happens is told through an [`EventFeed`].
+//! [`money`] and [`time`]; what happens is told through an [`EventFeed`]. A web [`Page`] that was put into
+//! the program is served beside it.
 
 pub mod backend;
 pub mod feed;
@@ -20,6 +21,7 @@ mod menu;
 mod network;
 mod openapi;
 mod orders;
+mod page;
 mod problem;
 mod security;
 mod server;
@@ -30,5 +32,6 @@ pub use backend::Backend;
 pub use chain::{CHAIN_FRAME_LENGTH_BYTES, MAX_CHAIN_FRAME_BYTES};
 pub use feed::EventFeed;
 pub use openapi::document;
+pub use page::Page;
 pub use server::{ServeError, serve};
 pub use state::{ApiConfig, Limits};

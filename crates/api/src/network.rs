@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::State,
     http::StatusCode,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use types::Genesis;
@@ -187,13 +187,4 @@ pub(crate) async fn readyz(State(app): State<Shared>) -> Response {
         }),
     )
         .into_response()
-}
-
-/// Says what this is, to a person who opens the node's address in a browser.
-#[utoipa::path(
-    get, path = "/", tag = "node",
-    responses((status = 200, description = "a page for people", body = String, content_type = "text/html"))
-)]
-pub(crate) async fn home() -> Html<&'static str> {
-    Html(include_str!("home.html"))
 }

@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     blocks, chain, events,
     extract::MAX_BODY_BYTES,
-    legacy, menu, network, orders,
+    legacy, menu, network, orders, page,
     problem::{PROBLEM_JSON, Problem},
     security,
     state::Shared,
@@ -43,7 +43,7 @@ struct Described;
 
 fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Described::openapi())
-        .routes(routes!(network::home))
+        .routes(routes!(page::home))
         .routes(routes!(orders::place, orders::list))
         .routes(routes!(orders::show))
         .routes(routes!(orders::prove))
@@ -107,19 +107,12 @@ pub(crate) fn router(app: Shared) -> Router {
             "/openapi.json",
             routing::get(async move || Json(document.clone())),
         )
-        .fallback(no_such_route)
+        .fallback(page::file_or_nothing)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(app.clone(), security::bound))
         .layer(middleware::from_fn_with_state(app.clone(), security::guard))
         .with_state(app)
-}
-
-async fn no_such_route(request: Request) -> Problem {
-    let path: String = request.uri().path().chars().take(100).collect();
-    Problem::not_found(format!(
-        "there is nothing at {path}; /openapi.json lists all there is"
-    ))
 }
 
 async fn no_such_method(request: Request) -> Problem {

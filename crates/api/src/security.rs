@@ -12,7 +12,7 @@ use axum::{
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{problem::Problem, state::Shared};
+use crate::{page::IsPage, problem::Problem, state::Shared};
 
 /// The host part of an authority, without port, in lower case; IPv6 addresses in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(crate) async fn guard(State(app): State<Shared>, request: Request, next: Nex
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if preflight && origin.is_some() {
         preflight_answer()
-    } else if !has_token(&app, request.headers()) {
+    } else if !is_for_everybody(&app, &request) && !has_token(&app, request.headers()) {
         Problem::unauthorized().into_response()
     } else {
         next.run(request).await
@@ -73,7 +73,7 @@ pub(crate) async fn guard(State(app): State<Shared>, request: Request, next: Nex
             .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         response
             .headers_mut()
-            .insert(header::VARY, HeaderValue::from_static("Origin"));
+            .append(header::VARY, HeaderValue::from_static("Origin"));
     }
     hardened(response)
 }
@@ -153,6 +153,12 @@ fn preflight_answer() -> Response {
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
+/// The page's files hold nothing of this node, and the page must be there to ask for the token.
+fn is_for_everybody(app: &Shared, request: &Request) -> bool {
+    let page = app.config.page.as_ref();
+    page.is_some_and(|page| page.serves(request.method(), request.uri()))
+}
+
 fn has_token(app: &Shared, headers: &HeaderMap) -> bool {
     let Some(token) = &app.config.token else {
         return true;
@@ -169,18 +175,18 @@ fn has_token(app: &Shared, headers: &HeaderMap) -> bool {
     scheme.eq_ignore_ascii_case("bearer") && bool::from(same)
 }
 
-/// Answers are the node's present state, never to be kept or taken for something else.
+/// Answers are the node's present state, never to be kept or taken for something else; only the page's
+/// files say themselves how long they are kept and what they may do.
 fn hardened(mut response: Response) -> Response {
+    let is_page = response.extensions().get::<IsPage>().is_some();
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'"),
-    );
+    let mut put = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(header::REFERRER_POLICY, "no-referrer");
+    if !is_page {
+        put(header::CACHE_CONTROL, "no-store");
+        put(header::CONTENT_SECURITY_POLICY, "default-src 'none'");
+    }
     response
 }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, watch};
 
-use crate::{backend::Backend, security::HostName};
+use crate::{backend::Backend, page::Page, security::HostName};
 
 /// How the interface is guarded.
 #[derive(Clone, Default)]
@@ -16,6 +16,8 @@ pub struct ApiConfig {
     pub allowed_hosts: Vec<String>,
     /// Origins of other web pages that may use the interface, such as `https://shop.example`.
     pub allowed_origins: Vec<String>,
+    /// The web page it serves; without one `/` says how to get it. Its files need no token.
+    pub page: Option<Arc<Page>>,
     /// How much it takes on.
     pub limits: Limits,
 }
@@ -26,6 +28,7 @@ impl std::fmt::Debug for ApiConfig {
             .field("token", &self.token.as_ref().map(|_| "hidden"))
             .field("allowed_hosts", &self.allowed_hosts)
             .field("allowed_origins", &self.allowed_origins)
+            .field("page", &self.page.is_some())
             .field("limits", &self.limits)
             .finish()
     }

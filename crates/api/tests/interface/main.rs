@@ -10,4 +10,5 @@ mod limits;
 mod menu;
 mod network;
 mod orders;
+mod page;
 mod security;

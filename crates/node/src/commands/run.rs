@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
-use api::ApiConfig;
+use api::{ApiConfig, Page};
 use clap::Args;
 use network::NetworkError;
 use tokio::net::TcpListener;
@@ -83,6 +83,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
             token,
             allowed_hosts: args.allow_host,
             allowed_origins: args.allow_origin,
+            page: Page::embedded().map(Arc::new),
             ..ApiConfig::default()
         },
         on_happening: Box::new(report::print),

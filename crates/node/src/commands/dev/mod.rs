@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use api::ApiConfig;
+use api::{ApiConfig, Page};
 use clap::Args;
 use futures::future::try_join_all;
 use tokio::net::TcpListener;
@@ -153,9 +153,16 @@ async fn start(
     folders: Vec<PathBuf>,
     listeners: Vec<TcpListener>,
 ) -> anyhow::Result<Vec<DevShop>> {
+    let page = Page::embedded().map(Arc::new);
     let places = folders.into_iter().zip(listeners).enumerate();
     // At once, because it is mostly waiting for the disk.
-    let opening = places.map(|(place, (folder, api))| open(genesis, place, folder, api));
+    let opening = places.map(|(place, (folder, api))| {
+        let api_config = ApiConfig {
+            page: page.clone(),
+            ..ApiConfig::default()
+        };
+        open(genesis, place, folder, api, api_config)
+    });
     let mut shops: Vec<DevShop> = Vec::new();
     for (opened, name, url, data) in try_join_all(opening).await? {
         let join = shops.first().map(|first| first.shop.p2p.clone());
@@ -177,6 +184,7 @@ async fn open(
     place: usize,
     data: PathBuf,
     api: TcpListener,
+    api_config: ApiConfig,
 ) -> anyhow::Result<(OpenShop, String, String, PathBuf)> {
     let address = api
         .local_addr()
@@ -192,7 +200,7 @@ async fn open(
         join_only: false,
         observers: Vec::new(),
         api,
-        api_config: ApiConfig::default(),
+        api_config,
         on_happening: reporter(place, &name),
     };
     let opened = config.open().await;
