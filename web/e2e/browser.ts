@@ -1,15 +1,16 @@
 /** Chromium, as Debian packages it. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
 
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 
+import { LAN_NAME } from './network';
+
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
-/** A name for the loopback address that browsers do not trust as they trust `localhost`. */
-export const LAN_NAME = 'shop.test';
+/** So long a test waits for what it expects to see. */
+const WAIT_MS = 20_000;
 
 /** Starts it; nothing in it asks anybody else on the network for anything. */
 export async function launch(): Promise<Browser> {
@@ -51,12 +52,15 @@ export const SCREENS = {
 } as const;
 
 /** A context of its own, with storage of its own. */
-export function screen(
+export async function screen(
   browser: Browser,
   size: keyof typeof SCREENS = 'wide',
   colorScheme: 'light' | 'dark' = 'light',
 ): Promise<BrowserContext> {
-  return browser.newContext({ viewport: SCREENS[size], colorScheme, reducedMotion: 'reduce', locale: 'en-GB' });
+  const viewport = SCREENS[size];
+  const context = await browser.newContext({ viewport, colorScheme, reducedMotion: 'reduce', locale: 'en-GB' });
+  context.setDefaultTimeout(WAIT_MS);
+  return context;
 }
 
 interface Violation {

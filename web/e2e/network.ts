@@ -10,6 +10,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+/** A name for the loopback address that browsers do not trust as they trust `localhost`. */
+export const LAN_NAME = 'shop.test';
+
 const SHOPS = 4;
 const READY_MS = 60_000;
 
@@ -90,7 +93,11 @@ export class Network {
     const genesis = join(this.folder, 'genesis.json');
     const child = spawn(
       program(),
-      ['run', '--data', one.data, '--genesis', genesis, '--p2p', one.p2p, '--api', one.api, ...others],
+      [
+        ...['run', '--data', one.data, '--genesis', genesis, '--p2p', one.p2p, '--api', one.api],
+        ...['--allow-host', LAN_NAME],
+        ...others,
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     for (const stream of [child.stdout, child.stderr]) {

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { complaints, LAN_NAME, launch, screen, SCREENS, violations } from './browser';
-import { Network } from './network';
+import { complaints, launch, screen, SCREENS, violations } from './browser';
+import { LAN_NAME, Network } from './network';
 
 /** Screenshots and the report are for people to look at. */
 const RESULTS = fileURLToPath(new URL('../e2e-results', import.meta.url));
@@ -37,7 +37,7 @@ async function order(page: Page, customer: string): Promise<void> {
   await page.getByRole('button', { name: /^Flat white/ }).click();
   await page.getByRole('button', { name: /^Flat white/ }).click();
   await page.getByRole('button', { name: /^Croissant/ }).click();
-  await page.getByLabel('Customer').fill(customer);
+  await page.getByLabel('Customer', { exact: true }).fill(customer);
   await page.getByRole('button', { name: 'Place the order' }).click();
 }
 
@@ -80,7 +80,7 @@ describe('the till', () => {
     const context = await screen(browser);
     const page = await context.newPage();
     await openAt(page, '#/till');
-    await page.getByRole('button', { name: /^Espresso/ }).focus();
+    await page.getByRole('button', { name: /^Espresso \d/ }).focus();
     await page.keyboard.press('Enter');
     for (let tabs = 0; tabs < 40; tabs += 1) {
       if ((await page.evaluate(() => document.activeElement?.textContent?.trim())) === 'Place the order') {
@@ -234,6 +234,10 @@ describe('the explorer', () => {
       await page.getByRole('link', { name: `Block ${finality.height}`, exact: true }).waitFor();
     }
     expect(before).not.toBe(`Block ${finality.height}`);
+    const session = await browser.newBrowserCDPSession();
+    const { targetInfos } = await session.send('Target.getTargets');
+    const streams = targetInfos.filter(({ type, url }) => type === 'shared_worker' && url.includes('/assets/events-'));
+    expect(streams.length).toBe(1);
     // A tab that closes leaves the other one its stream.
     await one.close();
     const second = await fetch(`${network.url(2)}/v1/orders?wait=final`, {
