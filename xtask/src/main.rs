@@ -1,6 +1,8 @@
-//! The project's own commands: `cargo xtask dev`, `test`, `soak`, `advantage`, `bench` and `check`.
+//! The project's own commands: `cargo xtask dev`, `build`, `test`, `soak`, `advantage`, `bench` and `check`.
 //!
 //! No dependencies, so that the first thing a newcomer sees starts within a second.
+
+mod page;
 
 use std::{
     env,
@@ -14,7 +16,9 @@ usage: cargo xtask COMMAND
 
   dev [ARGUMENTS]  builds dexter and runs `dexter dev --shops 4`: shops on this machine that seal
                    one order book; further arguments are passed on (see: cargo xtask dev --help)
-  test             runs all tests
+  build            builds dexter as it is shipped, with the web page in it where Node is installed
+  test [ARGUMENTS] runs all tests, those of the web page too; with arguments for `cargo test` only what
+                   they say
   soak [SEEDS [FIRST]]
                    simulates many networks under faults and liars, 20,000 unless told otherwise, and
                    prints a summary
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
     let rest: Vec<OsString> = arguments.collect();
     let result = match command.as_deref().and_then(OsStr::to_str) {
         Some("dev") => dev(&rest),
+        Some("build") if rest.is_empty() => build(),
         Some("test") => test(&rest),
         Some(program @ ("soak" | "advantage")) => simulate(program, &rest),
         Some("bench") => bench(&rest),
@@ -63,6 +68,15 @@ fn dev(arguments: &[OsString]) -> Result<(), String> {
     replace_by(run)
 }
 
+/// Builds the program as it is shipped.
+fn build() -> Result<(), String> {
+    build_dexter()?;
+    let program = target_folder().map(|folder| folder.join("release").join("dexter"));
+    let shown = program.unwrap_or_else(|| "target/release/dexter".into());
+    eprintln!("{} is ready", shown.display());
+    Ok(())
+}
+
 /// Builds the program as it is shipped and measures a network of it.
 fn bench(arguments: &[OsString]) -> Result<(), String> {
     build_dexter()?;
@@ -71,9 +85,10 @@ fn bench(arguments: &[OsString]) -> Result<(), String> {
     replace_by(run)
 }
 
-/// Builds the program as it is shipped.
+/// Builds the web page and, with it, the program as it is shipped.
 fn build_dexter() -> Result<(), String> {
     require_c_compiler()?;
+    page::build()?;
     eprintln!(
         "building dexter in release mode; the first time takes about 5 minutes on four cores, 10 on \
          two, and afterwards seconds"
@@ -124,6 +139,10 @@ fn dev_arguments(given: &[OsString]) -> Vec<OsString> {
 /// Runs every test of every crate.
 fn test(arguments: &[OsString]) -> Result<(), String> {
     require_c_compiler()?;
+    let everything = arguments.is_empty();
+    if everything {
+        page::prepare_tests()?;
+    }
     eprintln!(
         "running all tests of all crates; the first time they are built for some minutes: cargo test --workspace"
     );
@@ -134,7 +153,7 @@ fn test(arguments: &[OsString]) -> Result<(), String> {
             .into_iter()
             .chain(given),
     )?;
-    if arguments.is_empty() {
+    if everything {
         eprintln!(
             "running the simulator with bugs put in on purpose, which its checkers must catch"
         );
@@ -147,6 +166,7 @@ fn test(arguments: &[OsString]) -> Result<(), String> {
             "--test",
             "mutations",
         ])?;
+        page::test()?;
     }
     eprintln!("all tests passed");
     Ok(())
@@ -190,11 +210,15 @@ fn check() -> Result<(), String> {
 fn cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<(), String> {
     let mut command = Command::new(cargo_path());
     command.args(arguments).current_dir(project_root());
-    let shown = show(&command);
+    run(command)
+}
+
+/// Runs a command and waits for it.
+fn run(mut command: Command) -> Result<(), String> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("failed ({status}): {shown}")),
-        Err(error) => Err(cannot_start(&shown, &error)),
+        Ok(status) => Err(format!("failed ({status}): {}", show(&command))),
+        Err(error) => Err(cannot_start(&command, &error)),
     }
 }
 
@@ -202,17 +226,13 @@ fn cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<(), S
 #[cfg(unix)]
 fn replace_by(mut command: Command) -> Result<(), String> {
     let error = std::os::unix::process::CommandExt::exec(&mut command);
-    Err(cannot_start(&show(&command), &error))
+    Err(cannot_start(&command, &error))
 }
 
 /// Ends this process in favour of another one, where the system can; elsewhere waits for it.
 #[cfg(not(unix))]
-fn replace_by(mut command: Command) -> Result<(), String> {
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("failed ({status}): {}", show(&command))),
-        Err(error) => Err(cannot_start(&show(&command), &error)),
-    }
+fn replace_by(command: Command) -> Result<(), String> {
+    run(command)
 }
 
 /// The signatures of the lottery are made by a library that is partly C and assembly, so building
@@ -263,15 +283,24 @@ fn project_root() -> PathBuf {
     own.parent().unwrap_or(own).to_owned()
 }
 
-fn cannot_start(shown: &str, error: &std::io::Error) -> String {
-    format!("cannot start `{shown}`: {error}; is Rust installed? See https://rustup.rs")
+/// Where cargo puts what it builds: this very program is in one of its folders.
+fn target_folder() -> Option<PathBuf> {
+    let own = env::current_exe().ok()?;
+    own.parent()?.parent().map(Path::to_owned)
+}
+
+fn cannot_start(command: &Command, error: &std::io::Error) -> String {
+    let shown = show(command);
+    format!("cannot start `{shown}`: {error}; is what it needs installed?")
 }
 
 /// A command as a person would type it.
 fn show(command: &Command) -> String {
-    let arguments = command.get_args().map(OsStr::to_string_lossy);
-    std::iter::once("cargo".into())
-        .chain(arguments)
+    let program = Path::new(command.get_program());
+    let program = program.file_stem().unwrap_or(command.get_program());
+    std::iter::once(program)
+        .chain(command.get_args())
+        .map(OsStr::to_string_lossy)
         .collect::<Vec<_>>()
         .join(" ")
 }

@@ -29,7 +29,8 @@ use crate::{
     info(
         title = "Dexter",
         description = "Shops that seal one order book by Proof of Elapsed Time. Every error is an RFC 9457 problem \
-                       (application/problem+json). Beyond the node's own machine every request needs its token."
+                       (application/problem+json). Beyond the node's own machine every request but for the web page's files \
+                       needs its token."
     ),
     tags(
         (name = "orders", description = "Placing orders, finding them, proving them"),

@@ -67,6 +67,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     } else {
         None
     };
+    let page = Page::embedded().map(Arc::new);
+    let has_page = page.is_some();
     let api = listen(args.api, "--api").await?;
     let address = api
         .local_addr()
@@ -83,7 +85,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
             token,
             allowed_hosts: args.allow_host,
             allowed_origins: args.allow_origin,
-            page: Page::embedded().map(Arc::new),
+            page,
             ..ApiConfig::default()
         },
         on_happening: Box::new(report::print),
@@ -104,6 +106,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         facts.add_row(["listening for members".to_owned(), p2p.to_string()]);
     }
     facts.add_row(["REST interface".to_owned(), format!("http://{address}")]);
+    if has_page {
+        facts.add_row(["web page".to_owned(), format!("http://{address}/")]);
+    }
     if beyond {
         facts.add_row([
             "token".to_owned(),

@@ -11,8 +11,15 @@ fn one_command_makes_a_network_that_seals_orders() {
     let data = folder.path().join("data");
     let mut dev = Dev::start(&data, 4, &[]);
     let printed = dev.process.text();
+    let first = format!("open {} - ", dev.shops[0].url());
+    assert!(printed.starts_with(&first), "{printed}");
+    assert_eq!(
+        dev.shops[0].get("/").content_type,
+        "text/html; charset=utf-8"
+    );
     for (shop, name) in dev.shops.iter().zip(["Aroma", "Bohne", "Crema", "Doppio"]) {
-        let row = printed.lines().find(|line| line.contains(&shop.url()));
+        let rows = printed.lines().filter(|line| line.starts_with('│'));
+        let row = rows.into_iter().find(|row| row.contains(&shop.url()));
         assert!(row.is_some_and(|row| row.contains(name)), "{printed}");
     }
     let example = format!("curl -s '{}/v1/orders?wait=final'", dev.shops[0].url());

@@ -89,10 +89,11 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     let listeners = listen_for_all(&args, plan.shops()).await?;
     let (genesis, folders) = plan.carry_out(&args)?;
     let genesis = Arc::new(genesis);
-    let mut shops = start(&genesis, folders, listeners).await?;
+    let page = Page::embedded().map(Arc::new);
+    let mut shops = start(&genesis, folders, listeners, page.as_ref()).await?;
     let views: Vec<Arc<View>> = shops.iter().map(|shop| shop.shop.view.clone()).collect();
     View::group(&views);
-    introduce(&genesis, &shops)?;
+    introduce(&genesis, &shops, page.is_some())?;
     wait_until_ready(&views).await?;
     output::line(format!(
         "{} ready after {:.1} s; stop with Ctrl-C",
@@ -152,13 +153,13 @@ async fn start(
     genesis: &Arc<Genesis>,
     folders: Vec<PathBuf>,
     listeners: Vec<TcpListener>,
+    page: Option<&Arc<Page>>,
 ) -> anyhow::Result<Vec<DevShop>> {
-    let page = Page::embedded().map(Arc::new);
     let places = folders.into_iter().zip(listeners).enumerate();
     // At once, because it is mostly waiting for the disk.
     let opening = places.map(|(place, (folder, api))| {
         let api_config = ApiConfig {
-            page: page.clone(),
+            page: page.cloned(),
             ..ApiConfig::default()
         };
         open(genesis, place, folder, api, api_config)
@@ -222,7 +223,16 @@ fn reporter(place: usize, name: &str) -> Box<dyn Fn(&crate::shop::Happening) + S
     })
 }
 
-fn introduce(genesis: &Genesis, shops: &[DevShop]) -> anyhow::Result<()> {
+fn introduce(genesis: &Genesis, shops: &[DevShop], has_page: bool) -> anyhow::Result<()> {
+    let url = shops.first().map_or("", |shop| shop.url.as_str());
+    output::line(format!(
+        "open {url} - {}",
+        if has_page {
+            "place an order, watch the race, and check the chain in your browser"
+        } else {
+            "this program was built without the web page; cargo xtask build puts it in"
+        }
+    ))?;
     let mut table = output::table(&["shop", "REST interface", "data folder"]);
     for shop in shops {
         table.add_row([
@@ -239,7 +249,6 @@ fn introduce(genesis: &Genesis, shops: &[DevShop]) -> anyhow::Result<()> {
         show(timing.longest_wait(shops.len())),
     ))?;
     output::line(fault_advice(shops.len(), genesis.fault_model))?;
-    let url = shops.first().map_or("", |shop| shop.url.as_str());
     output::line(format!(
         "\nPlace an order:\n\n  curl -s '{url}/v1/orders?wait=final' -H 'Content-Type: application/json' \\\n    \
          -d '{{\"customer\": \"Ada\", \"details\": \"Flat white\", \"amount\": \"4.50\"}}'\n"
