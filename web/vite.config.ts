@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
@@ -8,7 +8,15 @@ import type { Plugin } from 'vite';
 
 const TEXT_FILES = /\.(?:css|html|js|json|svg|txt|webmanifest)$/;
 
-/** Writes a `.gz` beside every text file, so that the server never compresses anything itself. */
+/** What comes later, when it is needed. */
+const LAZY_FILES = /^assets\/(?:Network|receipt)-/;
+/** All the rest is there at once, and is to be small: so many bytes as they are sent. */
+const MAX_SENT_BYTES = 150 * 1024;
+
+/**
+ * Writes a `.gz` beside every text file, so that the server never compresses anything itself, and fails when the page has
+ * become too large.
+ */
 function gzip(): Plugin {
   let folder: string;
   return {
@@ -18,11 +26,22 @@ function gzip(): Plugin {
       folder = resolve(config.root, config.build.outDir);
     },
     closeBundle() {
+      let sent = 0;
       for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-        if (TEXT_FILES.test(file)) {
-          const path = join(folder, file);
-          writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: 9 }));
+        const path = join(folder, file);
+        if (!statSync(path).isFile()) {
+          continue;
         }
+        let content: Uint8Array = readFileSync(path);
+        if (TEXT_FILES.test(file)) {
+          content = gzipSync(content, { level: 9 });
+          writeFileSync(`${path}.gz`, content);
+        }
+        sent += LAZY_FILES.test(file) ? 0 : content.length;
+      }
+      console.log(`the page is ${sent} bytes as it is sent, without what comes later`);
+      if (sent > MAX_SENT_BYTES) {
+        throw new Error(`the page has become too large: it is to be ${MAX_SENT_BYTES} bytes at most`);
       }
     },
   };

@@ -7,7 +7,7 @@ import { chromium, type Browser, type BrowserContext, type Page } from 'playwrig
 
 import { LAN_NAME } from './network';
 
-const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+const CHROMIUM = process.env['DEXTER_CHROMIUM'] ?? '/usr/bin/chromium';
 
 /** So long a test waits for what it expects to see. */
 const WAIT_MS = 20_000;
@@ -15,7 +15,7 @@ const WAIT_MS = 20_000;
 /** Starts it; nothing in it asks anybody else on the network for anything. */
 export async function launch(): Promise<Browser> {
   if (!existsSync(CHROMIUM)) {
-    throw new Error(`there is no browser at ${CHROMIUM}: install Chromium, or set CHROMIUM to where it is`);
+    throw new Error(`there is no browser at ${CHROMIUM}: install Chromium, or set DEXTER_CHROMIUM to where it is`);
   }
   return chromium.launch({
     executablePath: CHROMIUM,
