@@ -11,9 +11,6 @@ use crate::{
     store::ANSWERS_KEPT_MILLIS,
 };
 
-/// While the log is read at open, answers go to the index in pieces of this many: a write of some
-/// hundred kilobytes.
-const MOST_PENDING_AT_OPEN: usize = 1024;
 /// How many old answers are removed besides one for each new one: old ones go away faster than new
 /// ones come, and no write grows long.
 const MOST_SWEPT: usize = 64;
@@ -30,8 +27,8 @@ impl PendingAnswers {
         self.answers.push((answer.key, answer.at, position));
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.answers.len() >= MOST_PENDING_AT_OPEN
+    pub(crate) fn len(&self) -> usize {
+        self.answers.len()
     }
 
     /// Puts them into the index, the later of two under one key winning, and removes some that are

@@ -26,6 +26,10 @@ impl PendingEvidence {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.changes.len()
+    }
+
     /// Puts it into the index.
     pub(crate) fn write(&mut self, index: &dyn Index) -> Result<(), StoreError> {
         if !self.changes.is_empty() {

@@ -9,10 +9,10 @@
 
 pub mod disk;
 pub mod error;
-mod evidence;
 pub mod index;
 
 mod answers;
+mod evidence;
 mod executed;
 mod finalize;
 mod frame;

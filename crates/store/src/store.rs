@@ -95,6 +95,10 @@ pub struct Store {
     sequence: u64,
 }
 
+/// While the log is read at open, what is pending goes to the index in pieces of this many: a write of
+/// some hundred kilobytes.
+const MOST_PENDING_AT_OPEN: usize = 1024;
+
 /// What is in the log and not yet in the index, apart from what becomes final.
 #[derive(Default)]
 struct Pending {
@@ -103,6 +107,10 @@ struct Pending {
 }
 
 impl Pending {
+    fn is_full(&self) -> bool {
+        self.answers.len().max(self.evidence.len()) >= MOST_PENDING_AT_OPEN
+    }
+
     fn write(&mut self, index: &dyn Index) -> Result<(), StoreError> {
         self.answers.write(index)?;
         self.evidence.write(index)
@@ -203,7 +211,7 @@ impl Store {
             durable,
             &mut |position, record| {
                 track(&shared, &mut heights, &mut pending, &record, position)?;
-                if pending.answers.is_full() {
+                if pending.is_full() {
                     pending.write(&*shared.index)
                 } else {
                     Ok(())
