@@ -16,6 +16,13 @@ export const LAN_NAME = 'shop.test';
 const SHOPS = 4;
 const READY_MS = 60_000;
 
+/** What the tests look at of a final order. */
+export interface FinalOrder {
+  readonly id: string;
+  readonly voucher: { readonly member: string };
+  readonly finality: { readonly block: string; readonly height: number };
+}
+
 /** One shop of the network. */
 interface Shop {
   readonly data: string;
@@ -118,11 +125,22 @@ export class Network {
     }
   }
 
-  /** How many final orders of a customer a shop has. */
-  async ordersOf(shop: number, customer: string): Promise<number> {
+  /** The final orders of a customer that a shop has. */
+  async ordersOf(shop: number, customer: string): Promise<FinalOrder[]> {
     const answer = await fetch(`${this.url(shop)}/v1/orders?customer=${encodeURIComponent(customer)}`);
-    const { orders } = (await answer.json()) as { orders: unknown[] };
-    return orders.length;
+    const { orders } = (await answer.json()) as { orders: FinalOrder[] };
+    return orders;
+  }
+
+  /** Places an order at a shop without its page, and returns the height of its block once it is final. */
+  async place(shop: number, customer: string, details: string): Promise<number> {
+    const answer = await fetch(`${this.url(shop)}/v1/orders?wait=final`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ customer, details, amount: '3.00' }),
+    });
+    const { finality } = (await answer.json()) as FinalOrder;
+    return finality.height;
   }
 
   /** The genesis, as the shops have it on disk. */

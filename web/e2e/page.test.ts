@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { complaints, launch, screen, SCREENS, violations } from './browser';
-import { LAN_NAME, Network } from './network';
+import { LAN_NAME, Network, type FinalOrder } from './network';
 
 /** Screenshots and the report are for people to look at. */
 const RESULTS = fileURLToPath(new URL('../e2e-results', import.meta.url));
@@ -52,6 +52,14 @@ async function order(page: Page, customer: string): Promise<void> {
   await page.getByRole('button', { name: /^Croissant/ }).click();
   await page.getByLabel('Customer', { exact: true }).fill(customer);
   await page.getByRole('button', { name: 'Place the order' }).click();
+}
+
+async function firstOfAda(): Promise<FinalOrder> {
+  const [first] = await network.ordersOf(0, 'Ada');
+  if (first === undefined) {
+    throw new Error('the tests of the till place an order of Ada');
+  }
+  return first;
 }
 
 describe('the till', () => {
@@ -125,7 +133,7 @@ describe('the till', () => {
     const again = await context.newPage();
     await openAt(again, '#/till', 1);
     await again.locator('.parcels li[data-state="final"]').waitFor();
-    expect(await network.ordersOf(0, 'Offline Olga')).toBe(1);
+    expect((await network.ordersOf(0, 'Offline Olga')).length).toBe(1);
     await context.close();
   });
 
@@ -149,7 +157,7 @@ describe('the till', () => {
     await order(page, 'Twice Theo');
     await page.getByText(/^\s*✓ Final after/).waitFor();
     expect(sent).toBe(2);
-    expect(await network.ordersOf(0, 'Twice Theo')).toBe(1);
+    expect((await network.ordersOf(0, 'Twice Theo')).length).toBe(1);
     await context.close();
   });
 
@@ -211,10 +219,7 @@ describe('the explorer', () => {
     const context = await screen(browser);
     const page = await context.newPage();
     await openAt(page);
-    const { orders } = (await (await fetch(`${network.url(0)}/v1/orders?customer=Ada`)).json()) as {
-      orders: [{ id: string; finality: { block: string; height: number } }];
-    };
-    const [{ id, finality }] = orders;
+    const { id, finality } = await firstOfAda();
     const search = async (text: string): Promise<void> => {
       await page.getByRole('searchbox').fill(text);
       await page.getByRole('searchbox').press('Enter');
@@ -241,29 +246,19 @@ describe('the explorer', () => {
     await one.getByText('4 of 4 shops agree.').waitFor();
     await other.getByText('4 of 4 shops agree.').waitFor();
     const before = await one.locator('.blocks .stop a').first().textContent();
-    const answer = await fetch(`${network.url(2)}/v1/orders?wait=final`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ customer: 'Tabs', details: 'Cortado', amount: '3.00' }),
-    });
-    const { finality } = (await answer.json()) as { finality: { height: number } };
+    const height = await network.place(2, 'Tabs', 'Cortado');
     for (const page of [one, other]) {
-      await page.getByRole('link', { name: `Block ${finality.height}`, exact: true }).waitFor();
+      await page.getByRole('link', { name: `Block ${height}`, exact: true }).waitFor();
     }
-    expect(before).not.toBe(`Block ${finality.height}`);
+    expect(before).not.toBe(`Block ${height}`);
     const session = await browser.newBrowserCDPSession();
     const { targetInfos } = await session.send('Target.getTargets');
     const streams = targetInfos.filter(({ type, url }) => type === 'shared_worker' && url.includes('/assets/events-'));
     expect(streams.length).toBe(1);
     // A tab that closes leaves the other one its stream.
     await one.close();
-    const second = await fetch(`${network.url(2)}/v1/orders?wait=final`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ customer: 'Tabs', details: 'Latte', amount: '3.00' }),
-    });
-    const later = (await second.json()) as { finality: { height: number } };
-    await other.getByRole('link', { name: `Block ${later.finality.height}`, exact: true }).waitFor();
+    const later = await network.place(2, 'Tabs', 'Latte');
+    await other.getByRole('link', { name: `Block ${later}`, exact: true }).waitFor();
     await context.close();
   });
 
@@ -304,10 +299,7 @@ describe('the explorer', () => {
 
 describe('for everyone', () => {
   const views = async (): Promise<Record<string, string>> => {
-    const { orders } = (await (await fetch(`${network.url(0)}/v1/orders?customer=Ada`)).json()) as {
-      orders: [{ id: string; voucher: { member: string }; finality: { height: number } }];
-    };
-    const [{ id, voucher, finality }] = orders;
+    const { id, voucher, finality } = await firstOfAda();
     return {
       home: '#/',
       till: '#/till',
@@ -359,11 +351,7 @@ describe('for everyone', () => {
     const page = await context.newPage();
     await openAt(page);
     await page.getByText('4 of 4 shops agree.').waitFor();
-    await fetch(`${network.url(0)}/v1/orders?wait=final`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ customer: 'Said', details: 'Tea', amount: '2.00' }),
-    });
+    await network.place(0, 'Said', 'Tea');
     await expect
       .poll(() => page.locator('[aria-live="polite"]').textContent(), { timeout: 15_000 })
       .toMatch(/^Block \d+ is final: won by \w+, 1 order\.$/);
