@@ -83,3 +83,12 @@ export async function violations(page: Page): Promise<string[]> {
     nodes.map((node) => `${id} at ${node.target.join(' ')}: ${node.failureSummary ?? ''}`),
   );
 }
+
+/** Orders two flat whites and a croissant at the till. */
+export async function order(page: Page, customer: string): Promise<void> {
+  await page.getByRole('button', { name: /^Flat white/ }).click();
+  await page.getByRole('button', { name: /^Flat white/ }).click();
+  await page.getByRole('button', { name: /^Croissant/ }).click();
+  await page.getByLabel('Customer', { exact: true }).fill(customer);
+  await page.getByRole('button', { name: 'Place the order' }).click();
+}

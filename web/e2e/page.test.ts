@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { complaints, launch, screen, SCREENS, violations } from './browser';
+import { complaints, launch, order, screen, SCREENS, violations } from './browser';
 import { LAN_NAME, Network, type FinalOrder } from './network';
 
 /** Screenshots and the report are for people to look at. */
@@ -44,14 +44,6 @@ async function openAt(page: Page, fragment = '#/', shop = 0): Promise<string[]> 
   const heard = complaints(page);
   await page.goto(`${network.url(shop)}/${fragment}`);
   return heard;
-}
-
-async function order(page: Page, customer: string): Promise<void> {
-  await page.getByRole('button', { name: /^Flat white/ }).click();
-  await page.getByRole('button', { name: /^Flat white/ }).click();
-  await page.getByRole('button', { name: /^Croissant/ }).click();
-  await page.getByLabel('Customer', { exact: true }).fill(customer);
-  await page.getByRole('button', { name: 'Place the order' }).click();
 }
 
 async function firstOfAda(): Promise<FinalOrder> {

@@ -15,6 +15,7 @@ use crate::{
     model::{
         EvidenceList, Liveness, MemberList, PoolView, ProblemBody, RaceView, Readiness, StatusView,
     },
+    money::decimals_of,
     problem::{PROBLEM_JSON, Problem},
     state::Shared,
     views::{evidence_view, member_view, order_view},
@@ -106,6 +107,7 @@ pub(crate) async fn status(State(app): State<Shared>) -> Result<Json<StatusView>
         network: genesis.network.to_string(),
         chain: backend.chain_id(),
         currency: genesis.currency.to_string(),
+        currency_decimals: decimals_of(genesis.currency).ok(),
         fault_model: genesis.fault_model,
         member: backend.member_name().to_owned(),
         member_id: backend.member_id(),

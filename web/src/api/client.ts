@@ -47,14 +47,19 @@ export async function ask(path: string, init: RequestInit = {}, timeout = TIMEOU
   return response;
 }
 
-/** Asks for JSON. */
-export async function askJson<T>(path: string, init?: RequestInit): Promise<T> {
+/** Asks for a JSON object with at least these fields: something between here and the node may answer in its place. */
+export async function askJson<T>(path: string, fields: readonly (keyof T & string)[], init?: RequestInit): Promise<T> {
   const response = await ask(path, init);
+  let body: unknown;
   try {
-    return (await response.json()) as T;
+    body = await response.json();
   } catch (error) {
     throw new Unreachable('The answer of the node broke off.', { cause: error });
   }
+  if (typeof body !== 'object' || body === null || fields.some((field) => !(field in body))) {
+    throw new Unreachable('What answers here is not a node of Dexter.');
+  }
+  return body as T;
 }
 
 async function problemOf(response: Response): Promise<Problem> {

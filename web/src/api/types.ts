@@ -4,6 +4,8 @@
 export interface Status {
   readonly network: string;
   readonly chain: string;
+  readonly currency: string;
+  readonly currency_decimals?: number;
   readonly member: string;
   readonly member_id: string;
   readonly version: string;
@@ -119,7 +121,7 @@ export interface PlacedOrder {
 export interface Race {
   readonly height: number;
   /** This node's own wait, drawn for this height. */
-  readonly own_wait_us: number;
+  readonly own_wait_us: number | null;
   /** Since this node's clock began; null while it sleeps, for want of orders. */
   readonly elapsed_us: number | null;
   readonly min_wait_us: number;

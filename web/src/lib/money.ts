@@ -1,18 +1,9 @@
 /** Amounts of money, exactly: in minor units, as big integers. */
 
-/** How many decimals a currency has (ISO 4217). */
-export function decimalsOf(currency: string): number {
-  try {
-    return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
-  } catch {
-    return 2;
-  }
-}
-
 /** Minor units of what a person typed, with point or comma; `null` where it is no amount of the currency. */
 export function parseAmount(text: string, decimals: number): bigint | null {
-  const [, whole, fraction = ''] = /^(\d{1,15})(?:[.,](\d*))?$/.exec(text.trim()) ?? [];
-  if (whole === undefined || fraction.length > decimals) {
+  const [, whole, fraction = ''] = /^(\d{0,15})(?:[.,](\d*))?$/.exec(text.trim()) ?? [];
+  if (whole === undefined || whole + fraction === '' || fraction.length > decimals) {
     return null;
   }
   return BigInt(whole + fraction.padEnd(decimals, '0'));

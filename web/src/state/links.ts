@@ -2,10 +2,9 @@
 
 import type { StreamMessage } from '../api/stream';
 import { portOf, workerPort, type Port } from '../workers/port';
-import type { BookState, ToBook } from '../workers/book';
+import type { FromBook, ToBook } from '../workers/book';
 import type { ToEvents } from '../workers/events';
-import type { FromReceipt, ToReceipt } from '../workers/receipt';
-import type { ProofCheck } from '../protocol/proof';
+import type { FromReceipt, Question, Verdict } from '../workers/receipt';
 
 /** The stream of events that all tabs share. */
 export function connectEvents(): Port<StreamMessage, ToEvents> {
@@ -15,7 +14,7 @@ export function connectEvents(): Port<StreamMessage, ToEvents> {
 }
 
 /** The check of the whole book that all tabs share. */
-export function connectBook(): Port<BookState, ToBook> {
+export function connectBook(): Port<FromBook, ToBook> {
   return 'SharedWorker' in globalThis
     ? portOf(new SharedWorker(new URL('../workers/book.ts', import.meta.url), { type: 'module', name: 'book' }).port)
     : workerPort(new Worker(new URL('../workers/book.ts', import.meta.url), { type: 'module' }));
@@ -23,18 +22,18 @@ export function connectBook(): Port<BookState, ToBook> {
 
 let receipts: Worker | null = null;
 let questions = 0;
-const waiting = new Map<number, (check: ProofCheck) => void>();
+const waiting = new Map<number, (verdict: Verdict) => void>();
 
 /** Checks the proof of an order in a worker of this tab. */
-export function checkReceipt(proof: string, genesis: string, id: string): Promise<ProofCheck> {
+export function checkReceipt(what: Question): Promise<Verdict> {
   if (receipts === null) {
     receipts = new Worker(new URL('../workers/receipt.ts', import.meta.url), { type: 'module' });
     receipts.onmessage = ({ data }: MessageEvent<FromReceipt>) => {
-      waiting.get(data.question)?.(data.check);
-      waiting.delete(data.question);
+      waiting.get(data.number)?.(data.verdict);
+      waiting.delete(data.number);
     };
   }
-  const question = ++questions;
-  receipts.postMessage({ question, proof, genesis, id } satisfies ToReceipt);
-  return new Promise((resolve) => waiting.set(question, resolve));
+  const number = ++questions;
+  receipts.postMessage({ number, what });
+  return new Promise((resolve) => waiting.set(number, resolve));
 }

@@ -13,8 +13,9 @@ import type {
   Race,
   Status,
 } from '../api/types';
-import { token } from '../lib/storage';
-import type { BookState } from '../workers/book';
+import { count } from '../lib/format';
+import { knownChain, token } from '../lib/storage';
+import type { BookState, CheckedHeader } from '../workers/book';
 import { connectBook, connectEvents } from './links';
 
 /** So many blocks are kept for the belt, the race and the charts. */
@@ -55,6 +56,29 @@ function atMostEvery(rest: number, act: () => void): () => void {
   };
 }
 
+/** Blocks newest first, one for each height; of two the later one, unless it knows less. */
+function merged(old: readonly Block[], fresh: readonly Block[]): readonly Block[] {
+  const byHeight = new Map(old.map((block) => [block.height, block]));
+  for (const block of fresh) {
+    if (block.final || byHeight.get(block.height)?.final !== true) {
+      byHeight.set(block.height, block);
+    }
+  }
+  return [...byHeight.values()].sort((one, other) => other.height - one.height).slice(0, MOST_BLOCKS);
+}
+
+function readGenesis(text: string): GenesisView {
+  try {
+    const genesis = JSON.parse(text) as Partial<GenesisView> | null;
+    if (typeof genesis?.timing === 'object') {
+      return genesis as GenesisView;
+    }
+  } catch {
+    // Told below.
+  }
+  throw new Unreachable('What answers here is not a node of Dexter.');
+}
+
 class NetworkState {
   status: Status | null = $state.raw(null);
   /** By name. */
@@ -75,6 +99,8 @@ class NetworkState {
   evidence: readonly Evidence[] = $state.raw([]);
   happened: readonly Happened[] = $state.raw([]);
   book: BookState | null = $state.raw(null);
+  /** The network is another one than this browser knew under this address. */
+  isAnother = $state(false);
   /** Whether the node answers; `null` until it has been asked. */
   reachable: boolean | null = $state(null);
   /** The node wants its token. */
@@ -84,10 +110,36 @@ class NetworkState {
   /** Counts blocks that were sealed or final: who follows an order looks at it again. */
   moved = $state(0);
 
+  /** The id of the network that the node belongs to. */
+  readonly chain = $derived(this.status?.chain ?? null);
+  /** How many decimals amounts have. */
+  readonly decimals = $derived(this.status?.currency_decimals ?? 0);
+  /** Why the book is not what it should be, in words; nothing while all that was checked holds. */
+  readonly doubt = $derived.by(() => {
+    const { book, status } = this;
+    if (book === null || status === null) {
+      return null;
+    }
+    if (book.fault !== null) {
+      return `Block ${count(book.fault.height)}: ${book.fault.reason}`;
+    }
+    if (book.chain !== status.chain) {
+      return null;
+    }
+    const shown = this.blocks.find((block) => block.height === book.height && block.final);
+    if (shown !== undefined && shown.hash !== book.hash) {
+      return `Block ${count(book.height)}: the node shows another one than this browser has checked`;
+    }
+    return this.#goneBack;
+  });
+
+  #goneBack: string | null = $state(null);
+  #questions = new Map<number, ((header: CheckedHeader | null) => void)[]>();
   #numbers = 0;
   #started = false;
   #events = connectEvents();
   #book = connectBook();
+  #refreshBlocks = atMostEvery(REST_MS, () => void this.#quietly(() => this.#readBlocks()));
   #refreshOrders = atMostEvery(REST_MS, () => void this.#quietly(() => this.#readOrders()));
   #refreshStatus = atMostEvery(REST_MS, () => void this.#quietly(() => this.#readStatus()));
   #checkBook = atMostEvery(REST_MS, () => this.#askBook());
@@ -105,8 +157,15 @@ class NetworkState {
       return;
     }
     this.#started = true;
-    this.#book.listen((book) => {
-      this.book = book;
+    this.#book.listen((message) => {
+      if ('state' in message) {
+        this.book = message.state;
+        return;
+      }
+      for (const answer of this.#questions.get(message.question) ?? []) {
+        answer(message.header);
+      }
+      this.#questions.delete(message.question);
     });
     this.#events.listen((message) => {
       if (message.type === 'event') {
@@ -143,6 +202,20 @@ class NetworkState {
     void this.#quietly(() => this.#readAll());
   }
 
+  /** This browser is to know this network under this address from now on. */
+  accept(): void {
+    knownChain.set(this.chain);
+    this.isAnother = false;
+  }
+
+  /** What this browser has checked of a block; nothing where it has not, or has it in mind no longer. */
+  checked(height: number): Promise<CheckedHeader | null> {
+    return new Promise((resolve) => {
+      this.#questions.set(height, [...(this.#questions.get(height) ?? []), resolve]);
+      this.#book.post({ question: height });
+    });
+  }
+
   /** An answer came, or none did. */
   heard(error: unknown): void {
     if (error instanceof Unreachable) {
@@ -173,29 +246,63 @@ class NetworkState {
   async #readAll(): Promise<void> {
     if (this.genesisText === null) {
       const text = await (await ask('/v1/genesis')).text();
-      this.genesis = JSON.parse(text) as GenesisView;
+      this.genesis = readGenesis(text);
       this.genesisText = text;
     }
     await this.#readStatus();
-    const page = await askJson<{ blocks: readonly Block[] }>(`/v1/blocks?limit=${MOST_BLOCKS}`);
-    this.blocks = page.blocks;
+    await this.#readBlocks();
     await this.#readOrders();
-    this.#setRace(await askJson<Race>('/v1/race'));
-    this.evidence = (await askJson<{ evidence: readonly Evidence[] }>('/v1/evidence')).evidence;
+    this.#setRace(await askJson<Race>('/v1/race', ['height', 'own_wait_us', 'elapsed_us']));
+    this.evidence = (await askJson<{ evidence: readonly Evidence[] }>('/v1/evidence', ['evidence'])).evidence;
     this.#checkBook();
   }
 
+  async #readBlocks(): Promise<void> {
+    const page = await askJson<{ blocks: readonly Block[] }>(`/v1/blocks?limit=${MOST_BLOCKS}`, ['blocks']);
+    this.blocks = merged(this.blocks, page.blocks);
+  }
+
   async #readStatus(): Promise<void> {
-    const [status, list] = await Promise.all([askJson<Status>('/v1/status'), askJson<MemberList>('/v1/members')]);
+    // What was checked before the node is asked, it has to have.
+    const checked = this.book?.chain === this.chain ? (this.book?.height ?? 0) : 0;
+    const [status, list] = await Promise.all([
+      askJson<Status>('/v1/status', ['chain', 'member', 'final_height', 'log_size', 'pool']),
+      askJson<MemberList>('/v1/members', ['members', 'quorum']),
+    ]);
+    if (this.chain !== null && this.chain !== status.chain) {
+      this.#forget();
+    }
+    this.#goneBack =
+      status.chain === this.book?.chain && status.final_height < checked
+        ? `The node shows ${count(status.final_height)} blocks, and this browser has checked ${count(checked)} of them`
+        : null;
+    this.isAnother = (knownChain.get() ?? status.chain) !== status.chain;
+    if (!this.isAnother) {
+      knownChain.set(status.chain);
+    }
     this.status = status;
     this.members = [...list.members].sort((one, other) => one.name.localeCompare(other.name));
     this.quorum = list.quorum;
   }
 
+  /** The node was founded anew, or another one answers here: nothing of what is shown is of its network. */
+  #forget(): void {
+    this.blocks = [];
+    this.orders = [];
+    this.race = null;
+    this.ownWaits = new Map();
+    this.evidence = [];
+    this.book = null;
+    this.genesis = null;
+    this.genesisText = null;
+    this.#note('The node belongs to another network now.');
+    void this.#quietly(() => this.#readAll());
+  }
+
   async #readOrders(): Promise<void> {
     const size = this.status?.log_size ?? 0;
     const after = size > MOST_ORDERS ? `&after=${size - MOST_ORDERS - 1}` : '';
-    const page = await askJson<OrderPage>(`/v1/orders?limit=${MOST_ORDERS}${after}`);
+    const page = await askJson<OrderPage>(`/v1/orders?limit=${MOST_ORDERS}${after}`, ['orders']);
     this.orders = [...page.orders].reverse();
   }
 
@@ -234,17 +341,15 @@ class NetworkState {
 
   #takeBlock(block: Block): void {
     const newest = this.blocks[0]?.height ?? 0;
-    if (block.height > newest) {
-      this.blocks = [block, ...this.blocks].slice(0, MOST_BLOCKS);
-    } else {
-      this.blocks = this.blocks.map((one) =>
-        one.height === block.height && !(one.final && !block.final) ? block : one,
-      );
+    if (block.height > newest + 1) {
+      // Some went by unseen.
+      this.#refreshBlocks();
     }
+    this.blocks = merged(this.blocks, [block]);
     this.moved += 1;
     this.#refreshStatus();
     if (block.final) {
-      if (this.status !== null && block.log_size > this.status.log_size) {
+      if (this.status !== null && block.height > this.status.final_height) {
         this.status = {
           ...this.status,
           log_size: block.log_size,
@@ -264,7 +369,7 @@ class NetworkState {
   #setRace(race: Race): void {
     this.race = race;
     this.raceAt = performance.now();
-    if (!this.ownWaits.has(race.height)) {
+    if (race.own_wait_us !== null && !this.ownWaits.has(race.height)) {
       const entries = [...this.ownWaits, [race.height, race.own_wait_us] as const];
       this.ownWaits = new Map(entries.slice(-MOST_BLOCKS));
     }

@@ -1,18 +1,41 @@
-/** The till: its menu, its orders, and the sending of them. */
+/** The till: its menu, the slip that is being written, its orders, and the sending of them. */
 
 import { ask, askJson, Problem, Unreachable } from '../api/client';
 import type { MenuItem, Order, PlacedOrder } from '../api/types';
-import { OUTBOX, outbox } from '../lib/storage';
+import { shelf } from '../lib/storage';
 import { network } from './network.svelte';
-import { Outbox, type Parcel } from './outbox';
+import { Outbox, OUTBOX, type Parcel } from './outbox';
 
 const TRY_AGAIN_MS = 2_000;
+/** A node that asks for more patience is asked again all the same: it may have been mistaken. */
+const LONGEST_REST_MS = 60_000;
+const ORDER_ID = /^[0-9a-f]{64}$/;
+const STATES: readonly unknown[] = ['accepted', 'sealed', 'final'];
+
+/** An item on the slip. */
+export interface Line {
+  readonly item: MenuItem;
+  quantity: number;
+}
 
 class TillState {
-  menu: readonly MenuItem[] = $state.raw([]);
+  /** Nothing until it has been read. */
+  menu: readonly MenuItem[] | null = $state.raw(null);
+  /** Newest first. */
   parcels: readonly Parcel[] = $state.raw([]);
+  /** False while an order waits that this browser could not keep beyond this tab. */
+  keeps = $state(true);
+  /** What is being written stays, whatever page one looks at in between. */
+  slip = $state<{ lines: Line[]; customer: string; note: string; other: string }>({
+    lines: [],
+    customer: '',
+    note: '',
+    other: '',
+  });
+  /** The order that was placed last. */
+  last: string | null = $state(null);
 
-  #outbox = new Outbox(outbox);
+  #outbox = new Outbox(shelf);
   #sending = false;
   #following = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -26,7 +49,7 @@ class TillState {
     this.#started = true;
     this.#show();
     addEventListener('storage', (event) => {
-      if (event.key === OUTBOX) {
+      if (event.key === null || event.key.startsWith(OUTBOX)) {
         this.#show();
       }
     });
@@ -36,7 +59,7 @@ class TillState {
 
   /** Reads the menu. */
   async readMenu(): Promise<void> {
-    this.menu = (await askJson<{ items: readonly MenuItem[] }>('/v1/menu')).items;
+    this.menu = (await askJson<{ items: readonly MenuItem[] }>('/v1/menu', ['items'])).items;
   }
 
   /** Keeps another menu in the node. */
@@ -47,16 +70,17 @@ class TillState {
   }
 
   /** Writes an order down and sends it. */
-  place(customer: string, details: string, amount: string): Parcel {
-    const parcel = this.#outbox.add(customer, details, amount);
+  place(chain: string, customer: string, details: string, amount: string): void {
+    this.last = this.#outbox.add(chain, customer, details, amount).key;
+    this.slip = { lines: [], customer: '', note: '', other: '' };
     this.#show();
     void this.send();
-    return parcel;
   }
 
   /** Sends what waits, and goes on trying while something does. */
   async send(): Promise<void> {
-    if (this.#sending) {
+    const chain = network.chain;
+    if (this.#sending || chain === null) {
       return;
     }
     this.#sending = true;
@@ -64,23 +88,33 @@ class TillState {
       clearTimeout(this.#timer);
       this.#timer = null;
     }
-    const seconds = await this.#outbox.send((parcel) => this.#post(parcel));
-    this.#sending = false;
-    this.#show();
-    void this.follow();
-    if (this.parcels.some((parcel) => parcel.state === 'waiting')) {
-      const rest = Math.max(TRY_AGAIN_MS, (seconds ?? 0) * 1_000);
-      this.#timer = setTimeout(() => void this.send(), rest);
+    let seconds: number | null = null;
+    try {
+      // Whoever answers again may be of another network: that is looked at first.
+      if (network.reachable) {
+        seconds = await this.#outbox.send(chain, (parcel) => this.#post(parcel));
+      }
+    } finally {
+      this.#sending = false;
+      this.#show();
+      if (this.parcels.some((parcel) => parcel.state === 'waiting' && parcel.chain === chain)) {
+        const rest = Math.min(LONGEST_REST_MS, Math.max(TRY_AGAIN_MS, (seconds ?? 0) * 1_000));
+        this.#timer = setTimeout(() => void this.send(), rest);
+      }
     }
+    void this.follow();
   }
 
   async #post(parcel: Parcel): Promise<PlacedOrder> {
     try {
-      const placed = await askJson<PlacedOrder>('/v1/orders', {
+      const placed = await askJson<PlacedOrder>('/v1/orders', ['id', 'state'], {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', 'Idempotency-Key': parcel.key },
         body: JSON.stringify(parcel.order),
       });
+      if (!ORDER_ID.test(placed.id) || !STATES.includes(placed.state)) {
+        throw new Unreachable('The node answered something that is no answer to an order.');
+      }
       network.reachable = true;
       return placed;
     } catch (error) {
@@ -97,9 +131,10 @@ class TillState {
     this.#following = true;
     try {
       for (const parcel of this.parcels) {
-        if (parcel.id !== null && (parcel.state === 'accepted' || parcel.state === 'sealed')) {
-          const { state } = await askJson<Order>(`/v1/orders/${parcel.id}`);
-          if (state !== parcel.state) {
+        const isUnderWay = parcel.state === 'accepted' || parcel.state === 'sealed';
+        if (parcel.id !== null && isUnderWay && parcel.chain === network.chain) {
+          const { state } = await askJson<Order>(`/v1/orders/${parcel.id}`, ['id', 'state']);
+          if (state !== parcel.state && STATES.includes(state)) {
             this.#outbox.update(parcel.key, { state, finalAt: state === 'final' ? Date.now() : null });
             this.#show();
           }
@@ -115,14 +150,22 @@ class TillState {
     }
   }
 
-  /** Takes a refused order off the list. */
-  dismiss(key: string): void {
-    this.#outbox.remove(key);
+  /** Takes an order off the list that will not be placed. */
+  dismiss(parcel: Parcel): void {
+    this.#outbox.remove(parcel.key, network.chain ?? '');
     this.#show();
+  }
+
+  /** Takes it off the list and puts it back on the slip, to be corrected. */
+  correct(parcel: Parcel): void {
+    const { customer, details, amount } = parcel.order;
+    this.slip = { lines: [], customer, note: details, other: amount };
+    this.dismiss(parcel);
   }
 
   #show(): void {
     this.parcels = this.#outbox.parcels();
+    this.keeps = this.#outbox.isDurable();
   }
 }
 

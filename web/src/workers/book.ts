@@ -3,15 +3,19 @@
  * signature and the certificates (`docs/protocol.md` §4 to §6), by code that shares nothing with the node.
  */
 
-import { genesisState, extend, type ChainState } from '../protocol/chain';
+import { equalBytes, toHex } from '../protocol/bytes';
+import { genesisState, extend, type ChainState, type CheckedBlock } from '../protocol/chain';
 import { FrameReader, type SignedHeader } from '../protocol/frames';
 import { openNetwork, type Network } from '../protocol/genesis';
-import { toHex } from '../protocol/bytes';
+import { headerHash } from '../protocol/header';
 import { remember, remembered } from './memory';
 import { serveTabs, type Port } from './port';
 
-/** What a tab asks: to check as far as `height`, with what is needed to ask the node; `bye` when it closes. */
-export type ToBook = Task | 'bye';
+/**
+ * What a tab asks: to check as far as `height`, with what is needed to ask the node; what was checked of a block; `bye`
+ * when it closes.
+ */
+export type ToBook = Task | { readonly question: number } | 'bye';
 
 interface Task {
   readonly genesis: string;
@@ -29,16 +33,34 @@ export interface BookState {
   readonly orders: number;
   /** The hash of that block. */
   readonly hash: string;
-  /** The height that is known to be there. */
-  readonly target: number;
   /** What was wrong, and where. */
   readonly fault: { readonly height: number; readonly reason: string } | null;
 }
 
-/** Headers that are checked together: about a quarter of a second. */
-const RUN = 64;
+/** What the header of a block says, checked. */
+export interface CheckedHeader {
+  readonly height: number;
+  readonly hash: string;
+  readonly winner: string;
+  readonly waitUs: number;
+  readonly logSize: number;
+  readonly orders: number;
+}
 
-const tabs = new Set<Port<ToBook, BookState>>();
+/** What a tab is told: how far the check is, or the answer to a question, nothing where that block is not in mind. */
+export type FromBook =
+  | { readonly state: BookState }
+  | { readonly question: number; readonly header: CheckedHeader | null };
+
+/** Headers that are checked together: about a second of work. */
+const RUN = 64;
+/** So many checked headers are kept in mind. */
+const MOST_HEADERS = 5_000;
+/** Whoever says nothing for so long will not say anything more. */
+const MAX_SILENCE_MS = 15_000;
+
+const tabs = new Set<Port<ToBook, FromBook>>();
+const headers = new Map<number, CheckedHeader>();
 let book: { readonly genesis: string; readonly network: Network } | null = null;
 let state: ChainState | null = null;
 let final: ChainState | null = null;
@@ -51,13 +73,14 @@ function publish(): void {
   if (book === null || final === null) {
     return;
   }
-  const message: BookState = {
-    chain: toHex(book.network.chain),
-    height: Number(final.height),
-    orders: Number(final.logSize),
-    hash: toHex(final.hash),
-    target,
-    fault,
+  const message: FromBook = {
+    state: {
+      chain: toHex(book.network.chain),
+      height: Number(final.height),
+      orders: Number(final.logSize),
+      hash: toHex(final.hash),
+      fault,
+    },
   };
   for (const tab of tabs) {
     tab.post(message);
@@ -69,7 +92,12 @@ function check(frames: readonly SignedHeader[]): void {
   if (book === null || state === null) {
     return;
   }
+  let size = state.logSize;
   const extension = extend(book.network, state, frames);
+  for (const block of extension.blocks) {
+    keepInMind(block, size);
+    size = block.header.logSize;
+  }
   state = extension.state;
   if (state.finalHeight === state.height) {
     final = state;
@@ -80,41 +108,76 @@ function check(frames: readonly SignedHeader[]): void {
   publish();
 }
 
-async function run(): Promise<void> {
-  while (state !== null && fault === null && Number(state.height) < target) {
-    const headers: Record<string, string> = secret === null ? {} : { Authorization: `Bearer ${secret}` };
-    const before = state.height;
-    try {
-      const from = Number(state.height) + 1;
-      const response = await fetch(`/v1/headers?from=${from}`, { headers, cache: 'no-store' });
-      if (!response.ok || response.body === null) {
-        return;
-      }
-      const reader = response.body.getReader();
-      const frames = new FrameReader();
-      let waiting: SignedHeader[] = [];
-      for (;;) {
-        const { done, value } = await reader.read();
-        waiting.push(...(value === undefined ? [] : frames.push(value)));
-        while (waiting.length >= RUN || (done && waiting.length > 0)) {
-          check(waiting.slice(0, RUN));
-          waiting = waiting.slice(RUN);
-          // Messages of tabs get their turn.
-          await new Promise((resume) => setTimeout(resume));
-        }
-        if (done || fault !== null) {
-          await reader.cancel();
-          break;
-        }
-      }
-    } catch (error) {
-      if (!(error instanceof TypeError)) {
-        fault = { height: Number(state.height) + 1, reason: error instanceof Error ? error.message : String(error) };
-        publish();
-      }
-      // The node cannot be reached: the next block begins it again.
+function keepInMind({ header, hash, winner, wait }: CheckedBlock, before: bigint): void {
+  const height = Number(header.height);
+  headers.set(height, {
+    height,
+    hash: toHex(hash),
+    winner: toHex(winner.id),
+    waitUs: Number(wait),
+    logSize: Number(header.logSize),
+    orders: Number(header.logSize - before),
+  });
+  headers.delete(height - MOST_HEADERS);
+}
+
+/**
+ * Goes on with what follows the newest header that was checked. The stream begins with that very header: a node that shows
+ * another one there has rewritten its book, or lost a part of it.
+ */
+async function read(known: ChainState): Promise<void> {
+  const silence = new AbortController();
+  const watch = { timer: setTimeout(() => silence.abort(), MAX_SILENCE_MS) };
+  try {
+    const from = Math.max(1, Number(known.height));
+    const response = await fetch(`/v1/headers?from=${from}`, {
+      headers: secret === null ? {} : { Authorization: `Bearer ${secret}` },
+      cache: 'no-store',
+      signal: silence.signal,
+    });
+    if (!response.ok || response.body === null || response.headers.get('Content-Type') !== 'application/octet-stream') {
       return;
     }
+    const reader = response.body.getReader();
+    const frames = new FrameReader();
+    let waiting: SignedHeader[] = [];
+    let isKnown = known.height === 0n;
+    for (;;) {
+      const { done, value } = await reader.read();
+      clearTimeout(watch.timer);
+      watch.timer = setTimeout(() => silence.abort(), MAX_SILENCE_MS);
+      waiting.push(...(value === undefined ? [] : frames.push(value)));
+      if (!isKnown && waiting[0] !== undefined) {
+        if (!equalBytes(headerHash(waiting[0].header), known.hash)) {
+          fault = { height: from, reason: 'the node shows another block here than the one that this browser has checked' };
+          publish();
+          return;
+        }
+        isKnown = true;
+        waiting = waiting.slice(1);
+      }
+      while (isKnown && fault === null && (waiting.length >= RUN || (done && waiting.length > 0))) {
+        check(waiting.slice(0, RUN));
+        waiting = waiting.slice(RUN);
+        // Messages of tabs get their turn.
+        await new Promise((resume) => setTimeout(resume));
+      }
+      if (done || fault !== null) {
+        return;
+      }
+    }
+  } catch {
+    // Cut, silent or unreadable: the next block begins it again. Only what was read and is wrong is a fault.
+  } finally {
+    clearTimeout(watch.timer);
+    silence.abort();
+  }
+}
+
+async function run(): Promise<void> {
+  while (state !== null && fault === null && Number(state.height) < target) {
+    const before = state.height;
+    await read(state);
     if (state.height === before) {
       return;
     }
@@ -129,13 +192,15 @@ async function open(genesis: string): Promise<void> {
   state = before ?? genesisState(network);
   final = state;
   fault = null;
+  target = 0;
+  headers.clear();
 }
 
 /** Answers a tab: opens the book if need be, and checks as far as it goes. */
-async function serve(tab: Port<ToBook, BookState>, { genesis, token, height }: Task): Promise<void> {
+async function serve(tab: Port<ToBook, FromBook>, { genesis, token, height }: Task): Promise<void> {
   secret = token;
-  target = Math.max(target, height);
   if (isRunning) {
+    target = Math.max(target, book?.genesis === genesis ? height : 0);
     publish();
     return;
   }
@@ -144,23 +209,27 @@ async function serve(tab: Port<ToBook, BookState>, { genesis, token, height }: T
     if (book?.genesis !== genesis) {
       await open(genesis);
     }
+    target = Math.max(target, height);
     publish();
     await run();
-    if (book !== null && final !== null) {
+    if (book !== null && final !== null && fault === null) {
       await remember(toHex(book.network.chain), final);
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    tab.post({ chain: '', height: 0, orders: 0, hash: '', target, fault: { height: 0, reason } });
+    tab.post({ state: { chain: '', height: 0, orders: 0, hash: '', fault: { height: 0, reason } } });
   } finally {
     isRunning = false;
   }
 }
 
-serveTabs<ToBook, BookState>((tab) => {
+serveTabs<ToBook, FromBook>((tab) => {
   tab.listen((message) => {
     if (message === 'bye') {
       tabs.delete(tab);
+    } else if ('question' in message) {
+      const isFinal = message.question <= Number(final?.height ?? 0n);
+      tab.post({ question: message.question, header: isFinal ? (headers.get(message.question) ?? null) : null });
     } else {
       tabs.add(tab);
       void serve(tab, message);

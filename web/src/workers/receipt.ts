@@ -1,20 +1,31 @@
 /** The worker that checks the proofs of orders, so that the page never stutters over a pairing. */
 
+import type { Order } from '../api/types';
+import { differences } from '../lib/differences';
 import { openNetwork, type Network } from '../protocol/genesis';
 import { checkProof, type ProofCheck } from '../protocol/proof';
+import { parseReceipt } from '../protocol/receipt';
 
-/** A question. */
-export interface ToReceipt {
-  readonly question: number;
+/** An order as the node shows it, and what is to prove it. */
+export interface Question {
+  /** The order that is asked for. */
+  readonly id: string;
   readonly proof: string;
   readonly genesis: string;
-  readonly id: string;
+  readonly order: Order;
+  readonly decimals: number;
 }
 
-/** Its answer. */
+/** What came of the check. */
+export interface Verdict extends ProofCheck {
+  /** What the node shows of the order and the proof does not bear out, in words. */
+  readonly differences: readonly string[];
+}
+
+/** An answer. */
 export interface FromReceipt {
-  readonly question: number;
-  readonly check: ProofCheck;
+  readonly number: number;
+  readonly verdict: Verdict;
 }
 
 let opened: { readonly genesis: string; readonly network: Network } | null = null;
@@ -32,7 +43,11 @@ function networkOf(genesis: string): Network | string {
   return opened.network;
 }
 
-globalThis.onmessage = ({ data }: MessageEvent<ToReceipt>) => {
-  const check = checkProof(data.proof, networkOf(data.genesis), data.id);
-  globalThis.postMessage({ question: data.question, check } satisfies FromReceipt);
+function judge({ id, proof, genesis, order, decimals }: Question): Verdict {
+  const check = checkProof(proof, networkOf(genesis), id);
+  return { ...check, differences: check.ok ? differences(order, parseReceipt(proof), decimals) : [] };
+}
+
+globalThis.onmessage = ({ data }: MessageEvent<{ number: number; what: Question }>) => {
+  globalThis.postMessage({ number: data.number, verdict: judge(data.what) } satisfies FromReceipt);
 };

@@ -140,6 +140,9 @@ pub struct StatusView {
     pub chain: ChainId,
     /// The currency of a bare amount.
     pub currency: String,
+    /// How many decimals amounts in it have; missing where ISO 4217 does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency_decimals: Option<u32>,
     /// How members may fail.
     #[schema(value_type = String, example = "byzantine")]
     pub fault_model: FaultModel,

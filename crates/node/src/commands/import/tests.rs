@@ -198,6 +198,7 @@ fn status() -> StatusView {
         network: "street".to_owned(),
         chain: ChainId::new([1; 32]),
         currency: "UAH".to_owned(),
+        currency_decimals: Some(2),
         fault_model: FaultModel::Byzantine,
         member: "shop".to_owned(),
         member_id: TILL,
