@@ -149,7 +149,7 @@ describe('at the till', () => {
     await page.getByLabel('Note').fill('oat milk');
     await page.getByRole('link', { name: 'Race', exact: true }).click();
     await page.getByRole('heading', { level: 1, name: /race/i }).waitFor();
-    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('MAIN');
+    expect(await page.evaluate(() => [document.activeElement?.tagName, scrollY])).toEqual(['MAIN', 0]);
     await page.getByRole('link', { name: 'Till', exact: true }).click();
     expect(await page.getByLabel('Note').inputValue()).toBe('oat milk');
     await page.getByRole('button', { name: 'One Flat white less' }).waitFor();
