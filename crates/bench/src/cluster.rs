@@ -51,7 +51,7 @@ impl Timing {
     /// The flags of `dexter genesis`.
     pub(crate) fn flags(self) -> Vec<&'static str> {
         match self {
-            // Waits are uniform, so the shortest of four from 0 to 250 ms is 50 ms on average.
+            // Waits are uniform, so the shortest of four from 20 to 170 ms is 50 ms on average.
             Self::Throughput => vec![
                 "--wait",
                 "20ms..170ms",

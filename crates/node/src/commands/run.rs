@@ -90,9 +90,13 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         },
         on_happening: Box::new(report::print),
     };
-    let mut stopping = Stopping::new()?;
-    let start = async { config.open().await?.start(args.join).await };
-    let mut shop = start
+    let start = async {
+        let open = config.open().await?;
+        // What takes long is done, and nobody has been answered yet: until here a signal just ends it.
+        let stopping = Stopping::new()?;
+        Ok((open.start(args.join).await?, stopping))
+    };
+    let (mut shop, mut stopping) = start
         .await
         .map_err(name_the_flag)
         .context("the node cannot start")?;
@@ -146,8 +150,10 @@ pub(super) async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<Tc
     })
 }
 
-/// Waits for Ctrl-C or the system's request to stop.
+/// Waits for Ctrl-C or the system's request to stop. Either is kept from when this is made.
 pub(super) struct Stopping {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
@@ -156,14 +162,16 @@ impl Stopping {
     #[cfg(unix)]
     pub(super) fn new() -> anyhow::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
-            terminate: signal(SignalKind::terminate()).context("cannot listen for signals")?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
         })
     }
     #[cfg(unix)]
     pub(super) async fn wait(&mut self) {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
+            _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
     }

@@ -83,37 +83,40 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
             demo::MOST_ORDERS_A_SECOND
         );
     }
-    let mut stopping = Stopping::new()?;
     let plan = founding::plan(&args)?;
     // Before anything is forgotten or founded.
     let listeners = listen_for_all(&args, plan.shops()).await?;
     let (genesis, folders) = plan.carry_out(&args)?;
     let genesis = Arc::new(genesis);
     let page = Page::embedded().map(Arc::new);
-    let mut shops = start(&genesis, folders, listeners, page.as_ref()).await?;
+    let (mut shops, mut stopping) = start(&genesis, folders, listeners, page.as_ref()).await?;
     let views: Vec<Arc<View>> = shops.iter().map(|shop| shop.shop.view.clone()).collect();
     View::group(&views);
     introduce(&genesis, &shops, page.is_some())?;
-    wait_until_ready(&views).await?;
-    output::line(format!(
-        "{} ready after {:.1} s; stop with Ctrl-C",
-        match shops.len() {
-            1 => "1 shop is".to_owned(),
-            count => format!("{count} shops are"),
-        },
-        started.elapsed().as_secs_f64()
-    ))?;
-    let demo = match args.demo {
-        Some(rate) => Some(demo::Demo::start(
-            rate,
-            shops.iter().map(|shop| shop.url.clone()).collect(),
-        )?),
-        None => None,
+    let ready = tokio::select! {
+        ready = wait_until_ready(&views) => ready.map(|()| true)?,
+        () = stopping.wait() => false,
     };
-    let ended = tokio::select! {
-        error = first_failure(&mut shops) => Err(error),
-        () = stopping.wait() => Ok(()),
-    };
+    let mut demo = None;
+    let mut ended = Ok(());
+    if ready {
+        output::line(format!(
+            "{} ready after {:.1} s; stop with Ctrl-C",
+            match shops.len() {
+                1 => "1 shop is".to_owned(),
+                count => format!("{count} shops are"),
+            },
+            started.elapsed().as_secs_f64()
+        ))?;
+        if let Some(rate) = args.demo {
+            let urls = shops.iter().map(|shop| shop.url.clone()).collect();
+            demo = Some(demo::Demo::start(rate, urls)?);
+        }
+        ended = tokio::select! {
+            error = first_failure(&mut shops) => Err(error),
+            () = stopping.wait() => Ok(()),
+        };
+    }
     if ended.is_ok() {
         output::line("stopping")?;
     }
@@ -149,12 +152,13 @@ async fn listen_for_all(args: &DevArgs, shops: usize) -> anyhow::Result<Vec<TcpL
     Ok(listeners)
 }
 
+/// Starts all shops; what is asked to stop them from then on is kept.
 async fn start(
     genesis: &Arc<Genesis>,
     folders: Vec<PathBuf>,
     listeners: Vec<TcpListener>,
     page: Option<&Arc<Page>>,
-) -> anyhow::Result<Vec<DevShop>> {
+) -> anyhow::Result<(Vec<DevShop>, Stopping)> {
     let places = folders.into_iter().zip(listeners).enumerate();
     // At once, because it is mostly waiting for the disk.
     let opening = places.map(|(place, (folder, api))| {
@@ -164,8 +168,11 @@ async fn start(
         };
         open(genesis, place, folder, api, api_config)
     });
+    let opened = try_join_all(opening).await?;
+    // What takes long is done, and nobody has been answered yet: until here a signal just ends it.
+    let stopping = Stopping::new()?;
     let mut shops: Vec<DevShop> = Vec::new();
-    for (opened, name, url, data) in try_join_all(opening).await? {
+    for (opened, name, url, data) in opened {
         let join = shops.first().map(|first| first.shop.p2p.clone());
         let started = opened.start(join.unwrap_or_default()).await;
         let shop = started.with_context(|| format!("{name} cannot start"))?;
@@ -176,7 +183,7 @@ async fn start(
             data,
         });
     }
-    Ok(shops)
+    Ok((shops, stopping))
 }
 
 /// Opens a shop's folder; returns it with the shop's name and the address of its REST interface.
