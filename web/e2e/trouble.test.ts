@@ -58,6 +58,16 @@ describe('a node that says what is not so', () => {
     expect(await page.getByText('A good receipt.').count()).toBe(0);
   });
 
+  test('is not accused of it while its status is still on its way', async () => {
+    const { id } = await placed('Slow Sue');
+    await page.route('**/v1/status', async (route) => {
+      await new Promise((resume) => setTimeout(resume, 1_500));
+      await route.continue();
+    });
+    await open(`#/orders/${id}`);
+    await page.getByText('A good receipt.').waitFor();
+  });
+
   test('of an order: it answers with another one', async () => {
     const [asked, other] = [await placed('Bo'), await placed('Cy')];
     await page.route(`**/v1/orders/${asked.id}*`, (route) => route.continue({ url: `${network.url(0)}/v1/orders/${other.id}` }));
