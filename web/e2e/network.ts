@@ -16,11 +16,15 @@ export const LAN_NAME = 'shop.test';
 const SHOPS = 4;
 const READY_MS = 60_000;
 
-/** What the tests look at of a final order. */
-export interface FinalOrder {
+/** What the answer to an order says once it is final. */
+export interface PlacedOrder {
   readonly id: string;
-  readonly voucher: { readonly member: string };
   readonly finality: { readonly block: string; readonly height: number };
+}
+
+/** What the tests look at of a final order. */
+export interface FinalOrder extends PlacedOrder {
+  readonly voucher: { readonly member: string };
 }
 
 /** One shop of the network. */
@@ -132,15 +136,18 @@ export class Network {
     return orders;
   }
 
-  /** Places an order at a shop without its page, and returns the height of its block once it is final. */
-  async place(shop: number, customer: string, details: string): Promise<number> {
+  /** Places an order at a shop without its page, and waits until it is final. */
+  async place(shop: number, customer: string, details: string): Promise<PlacedOrder> {
     const answer = await fetch(`${this.url(shop)}/v1/orders?wait=final`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ customer, details, amount: '3.00' }),
     });
-    const { finality } = (await answer.json()) as FinalOrder;
-    return finality.height;
+    const placed = (await answer.json()) as PlacedOrder;
+    if (!answer.ok) {
+      throw new Error(`the order was not placed: ${JSON.stringify(placed)}`);
+    }
+    return placed;
   }
 
   /** The genesis, as the shops have it on disk. */

@@ -238,7 +238,7 @@ describe('the explorer', () => {
     await one.getByText('4 of 4 shops agree.').waitFor();
     await other.getByText('4 of 4 shops agree.').waitFor();
     const before = await one.locator('.blocks .stop a').first().textContent();
-    const height = await network.place(2, 'Tabs', 'Cortado');
+    const { height } = (await network.place(2, 'Tabs', 'Cortado')).finality;
     for (const page of [one, other]) {
       await page.getByRole('link', { name: `Block ${height}`, exact: true }).waitFor();
     }
@@ -249,7 +249,7 @@ describe('the explorer', () => {
     expect(streams.length).toBe(1);
     // A tab that closes leaves the other one its stream.
     await one.close();
-    const later = await network.place(2, 'Tabs', 'Latte');
+    const later = (await network.place(2, 'Tabs', 'Latte')).finality.height;
     await other.getByRole('link', { name: `Block ${later}`, exact: true }).waitFor();
     await context.close();
   });

@@ -4,7 +4,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { launch, order, screen } from './browser';
-import { Network, type FinalOrder } from './network';
+import { Network, type PlacedOrder } from './network';
 
 let network: Network;
 let browser: Browser;
@@ -32,14 +32,7 @@ afterEach(async () => {
 
 const open = (fragment: string, shop = 0): Promise<unknown> => page.goto(`${network.url(shop)}/${fragment}`);
 
-async function placed(customer: string): Promise<FinalOrder> {
-  await network.place(0, customer, 'Mocha');
-  const [first] = await network.ordersOf(0, customer);
-  if (first === undefined) {
-    throw new Error('an order that is final is listed');
-  }
-  return first;
-}
+const placed = (customer: string): Promise<PlacedOrder> => network.place(0, customer, 'Mocha');
 
 /** Answers in the node's place with its own answer, changed. */
 async function changing(path: string, change: (body: string) => string): Promise<void> {

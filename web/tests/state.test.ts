@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { StreamMessage } from '../src/api/stream';
 import type { Block, NodeEvent, Status } from '../src/api/types';
 import type { BookState, CheckedHeader, FromBook, ToBook } from '../src/workers/book';
+import { FakeStorage } from './browser';
 
 const CHAIN = 'c0'.repeat(32);
 const ID = 'ab'.repeat(32);
@@ -54,7 +55,7 @@ const json = (body: unknown, init?: ResponseInit): Response => new Response(JSON
 
 let node: Record<string, (body: string | undefined) => Answer>;
 let asked: string[];
-let kept: Map<string, string>;
+let kept: FakeStorage;
 
 function nodeOf(status: Status, post = (): Answer => json({}, { status: 500 })): typeof node {
   return {
@@ -86,20 +87,12 @@ async function settle(millis = 1_000): Promise<void> {
 beforeEach(() => {
   vi.useFakeTimers({ now: new Date('2026-01-01T12:00:00Z') });
   asked = [];
-  kept = new Map();
+  kept = new FakeStorage();
   node = nodeOf(statusOf());
   vi.stubGlobal('SharedWorker', FakeWorker);
   vi.stubGlobal('addEventListener', () => undefined);
   vi.stubGlobal('document', { visibilityState: 'visible' });
-  vi.stubGlobal('localStorage', {
-    get length() {
-      return kept.size;
-    },
-    key: (at: number) => [...kept.keys()][at] ?? null,
-    getItem: (name: string) => kept.get(name) ?? null,
-    setItem: (name: string, value: string) => void kept.set(name, value),
-    removeItem: (name: string) => void kept.delete(name),
-  });
+  vi.stubGlobal('localStorage', kept);
   vi.stubGlobal('fetch', (path: string, init: RequestInit) => {
     asked.push(`${init.method ?? 'GET'} ${path}`);
     const answer = node[path.split('?')[0] ?? '']?.(init.body as string | undefined) ?? json({}, { status: 404 });
@@ -319,7 +312,7 @@ describe('the till', () => {
     }
     expect(till.slip).toEqual({ lines: [], customer: 'Ada', note: '2 × Latte', other: '9.00' });
     expect(till.parcels).toEqual([]);
-    expect(kept.size).toBe(1);
+    expect(kept.length).toBe(1);
   });
 
   test('what is placed while another is on its way follows at once', async () => {

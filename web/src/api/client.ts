@@ -23,6 +23,9 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
+/** Something between here and the node answers in its place. */
+export const NOT_A_NODE = 'What answers here is not a node of Dexter.';
+
 /** Nobody at a till waits longer to be told. */
 const TIMEOUT_MS = 4_000;
 
@@ -57,7 +60,7 @@ export async function askJson<T>(path: string, fields: readonly (keyof T & strin
     throw new Unreachable('The answer of the node broke off.', { cause: error });
   }
   if (typeof body !== 'object' || body === null || fields.some((field) => !(field in body))) {
-    throw new Unreachable('What answers here is not a node of Dexter.');
+    throw new Unreachable(NOT_A_NODE);
   }
   return body as T;
 }

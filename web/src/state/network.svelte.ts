@@ -1,6 +1,6 @@
 /** What this page knows of the network, kept up to date by the node's events. All lists are bounded. */
 
-import { ask, askJson, inWords, Problem, Unreachable } from '../api/client';
+import { ask, askJson, inWords, NOT_A_NODE, Problem, Unreachable } from '../api/client';
 import type {
   Block,
   Evidence,
@@ -76,7 +76,7 @@ function readGenesis(text: string): GenesisView {
   } catch {
     // Told below.
   }
-  throw new Unreachable('What answers here is not a node of Dexter.');
+  throw new Unreachable(NOT_A_NODE);
 }
 
 class NetworkState {
@@ -114,6 +114,8 @@ class NetworkState {
   readonly chain = $derived(this.status?.chain ?? null);
   /** How many decimals amounts have. */
   readonly decimals = $derived(this.status?.currency_decimals ?? 0);
+  /** How far this browser has checked the book of this very network. */
+  readonly checkedBook = $derived(this.book?.chain === this.chain ? this.book : null);
   /** Why the book is not what it should be, in words; nothing while all that was checked holds. */
   readonly doubt = $derived.by(() => {
     const { book, status } = this;
@@ -264,7 +266,7 @@ class NetworkState {
 
   async #readStatus(): Promise<void> {
     // What was checked before the node is asked, it has to have.
-    const checked = this.book?.chain === this.chain ? (this.book?.height ?? 0) : 0;
+    const checked = this.checkedBook?.height ?? 0;
     const [status, list] = await Promise.all([
       askJson<Status>('/v1/status', ['chain', 'member', 'final_height', 'log_size', 'pool']),
       askJson<MemberList>('/v1/members', ['members', 'quorum']),

@@ -41,7 +41,7 @@ class TillState {
   #timer: ReturnType<typeof setTimeout> | null = null;
   #started = false;
 
-  /** Begins to send what waits; also what an earlier tab left. */
+  /** Begins to show what other tabs do, too, and what an earlier one left. */
   start(): void {
     if (this.#started) {
       return;
@@ -54,7 +54,6 @@ class TillState {
       }
     });
     addEventListener('online', () => void this.send());
-    void this.send();
   }
 
   /** Reads the menu. */

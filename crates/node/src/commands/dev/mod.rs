@@ -93,13 +93,9 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     let views: Vec<Arc<View>> = shops.iter().map(|shop| shop.shop.view.clone()).collect();
     View::group(&views);
     introduce(&genesis, &shops, page.is_some())?;
-    let ready = tokio::select! {
-        ready = wait_until_ready(&views) => ready.map(|()| true)?,
-        () = stopping.wait() => false,
-    };
     let mut demo = None;
-    let mut ended = Ok(());
-    if ready {
+    let until_failure = async {
+        wait_until_ready(&views).await?;
         output::line(format!(
             "{} ready after {:.1} s; stop with Ctrl-C",
             match shops.len() {
@@ -112,11 +108,12 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
             let urls = shops.iter().map(|shop| shop.url.clone()).collect();
             demo = Some(demo::Demo::start(rate, urls)?);
         }
-        ended = tokio::select! {
-            error = first_failure(&mut shops) => Err(error),
-            () = stopping.wait() => Ok(()),
-        };
-    }
+        Err(first_failure(&mut shops).await)
+    };
+    let ended = tokio::select! {
+        failed = until_failure => failed,
+        () = stopping.wait() => Ok(()),
+    };
     if ended.is_ok() {
         output::line("stopping")?;
     }
