@@ -211,6 +211,13 @@ impl Replica {
 
     /// Serves final blocks from a height on, and a finality certificate that covers them.
     pub(crate) fn answer_fetch_final(&mut self, to: IdentityPublicKey, from: Height) {
+        let first_unindexed = self.unindexed.front().map(|block| block.height);
+        if first_unindexed
+            .is_some_and(|first| from >= first && from <= self.tree.head.parent.height)
+        {
+            self.unanswered.insert(to, from);
+            return;
+        }
         // Megabytes for a few bytes: the same ones to the same peer only now and then.
         let question: Digest = encoding::hash(encoding::Domain::Header, &("serve", from));
         if !self.may_ask(to, *question.as_bytes()) {
@@ -219,6 +226,13 @@ impl Replica {
         let answer = self.final_answer(from);
         if let Some(Some(message)) = self.read(answer) {
             self.send(To::Peer(to), message);
+        }
+    }
+
+    /// Answers those who asked for final blocks before the index held them.
+    pub(crate) fn answer_unanswered(&mut self) {
+        for (peer, from) in std::mem::take(&mut self.unanswered) {
+            self.answer_fetch_final(peer, from);
         }
     }
 

@@ -44,10 +44,13 @@ impl Replica {
         }
         self.head_certificate.clone_from(&certificate);
         self.head_moved = true;
-        self.out.finalized.push(FinalRun {
-            blocks,
-            certificate,
-        });
+        // None where it is a certificate for the head itself, which a descendant's made final.
+        if !blocks.is_empty() {
+            self.out.finalized.push(FinalRun {
+                blocks,
+                certificate,
+            });
+        }
         let head = self.tree.head.parent;
         self.tree.prune();
         self.tally.forget_to(head.height);

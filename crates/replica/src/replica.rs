@@ -131,6 +131,8 @@ pub struct Replica {
     pub(crate) head_moved: bool,
     pub(crate) evidence: BTreeMap<(Height, MemberIndex), Equivocation>,
     pub(crate) peers: BTreeMap<IdentityPublicKey, Option<Status>>,
+    /// From where on each peer asked for final blocks that the index did not hold yet.
+    pub(crate) unanswered: BTreeMap<IdentityPublicKey, Height>,
     /// When each peer was last asked what.
     asked: BTreeMap<IdentityPublicKey, BTreeMap<[u8; 32], Monotonic>>,
     /// Whether a batch is eligible on the entry block, while that is known.
@@ -200,6 +202,7 @@ impl Replica {
             head_moved: false,
             evidence: BTreeMap::new(),
             peers: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             asked: BTreeMap::new(),
             eligible: None,
             executed_own: None,
@@ -233,6 +236,7 @@ impl Replica {
             Event::Connected(peer) => self.connected(peer),
             Event::Disconnected(peer) => {
                 self.peers.remove(&peer);
+                self.unanswered.remove(&peer);
                 self.asked.remove(&peer);
             }
             Event::Message(from, CheckedMessage(message)) => self.receive(from, message),
@@ -245,6 +249,7 @@ impl Replica {
                 {
                     self.unindexed.pop_front();
                 }
+                self.answer_unanswered();
             }
         }
         self.finish()

@@ -305,6 +305,38 @@ fn own_votes_count_once_they_are_durable() {
 }
 
 #[test]
+fn who_asks_for_a_final_block_before_it_is_indexed_is_answered_then() {
+    let mut bench = Bench::new(1);
+    let mut output = bench.submit();
+    while output.finalized.is_empty() {
+        let committed = bench.commit(&output);
+        output = bench.step(committed);
+        if output.persist.is_empty() {
+            output = bench.until_it_acts();
+        }
+    }
+    bench.commit(&output);
+    let asked = Message::FetchFinal { from: Height(1) };
+    assert!(bench.hear(0, asked.clone()).sealed.is_empty());
+    let run = output.finalized.pop().unwrap();
+    let finality = run.certificate.as_ref();
+    bench.store.finalize(run.blocks, finality).unwrap();
+    let indexed = bench.step(Event::Indexed(Height(1)));
+    let answers = indexed.sealed.peek();
+    assert!(matches!(
+        answers[..],
+        [Outgoing {
+            to: To::Peer(_),
+            ..
+        }]
+    ));
+    assert_eq!(name_of(&answers[0].message), "final blocks");
+    // Once is enough.
+    let again = bench.step(Event::Indexed(Height(1)));
+    assert!(again.sealed.is_empty());
+}
+
+#[test]
 fn a_vote_persisted_and_never_sent_is_sent_after_the_restart_and_no_other() {
     let mut bench = Bench::new(4);
     let output = bench.submit();

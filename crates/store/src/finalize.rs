@@ -1,6 +1,7 @@
-//! Blocks that became final go into the index, in one atomic write.
+//! Blocks that became final go into the index, in one atomic write. Where what they are made of is in the
+//! log only the writer knows; the rest, which takes longer, any thread can do.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use types::{
     BatchId, BlockHash, Certificate, Height, LogIndex, LogSize, VoteKind, merkle::nodes_before,
@@ -12,66 +13,75 @@ use crate::{
     frame::Position,
     index::{Change, Entries, Space},
     layout::{Head, NODES_A_VALUE, Run, number, put_head, runs_value, two_numbers},
-    store::Store,
+    store::{Shared, Store},
 };
 
+/// Blocks that became final, with where the log holds what they are made of: ready for the index. Made by
+/// [`Store::stage`], which must be on the writer's thread; [`Indexer::write`] need not.
+pub struct Staged {
+    blocks: Vec<StagedBlock>,
+    /// Where the finality certificate of the last block is.
+    certificate: Option<Position>,
+    head: Head,
+}
+
+struct StagedBlock {
+    executed: ExecutedBlock,
+    place: Position,
+    /// Where its batches are, in the order in which it seals them.
+    batches: Vec<Position>,
+}
+
+impl Staged {
+    /// The final height once it is written.
+    pub const fn height(&self) -> Height {
+        self.head.height
+    }
+}
+
+/// Writes into the index what was staged, in the order in which it was.
+#[derive(Clone)]
+pub struct Indexer {
+    shared: Arc<Shared>,
+}
+
 impl Store {
-    /// Makes blocks final: a run that follows on the final head, lowest first, and the finality
-    /// certificate of the last; `None` where a descendant's covers them that is not final here yet.
-    /// One atomic write of the index moves the final head, and with it the place from which a restart
-    /// reads the log. Not synced: a crash may undo it, and the restart then reads more of the log.
-    ///
-    /// The blocks, their batches and the certificate have been appended and synced before, or the
-    /// index could be ahead of the log.
+    /// Makes blocks final: [`Store::stage`] and [`Indexer::write`] in one.
     ///
     /// # Errors
     /// When the index cannot be written; the store then takes no more writes.
     pub fn finalize(
         &mut self,
-        blocks: &[ExecutedBlock],
+        blocks: Vec<ExecutedBlock>,
         certificate: Option<&Certificate>,
     ) -> Result<(), StoreError> {
-        self.check()?;
-        let Some(last) = blocks.last() else {
-            return Ok(());
-        };
-        if let Some(certificate) = certificate {
-            let certified = (certificate.kind, certificate.height, certificate.block);
-            let expected = (VoteKind::Finalize, last.block.header().height, last.hash);
-            assert_eq!(
-                certified, expected,
-                "the certificate is the finality certificate of the last block"
-            );
-        }
-        let (changes, entries, head) = self.collect(blocks, certificate);
-        let written = self.shared.index.write_entries(changes, entries);
-        let written = written.map_err(StoreError::from);
-        self.or_poison(written)?;
-        // Readers look at live batches before final ones, so a batch is never in neither.
-        let mut published = self.shared.publish();
-        published.head = Some(head);
-        for batch in blocks.iter().flat_map(|block| &block.block.block.batches) {
-            published.live.remove(batch);
-        }
-        drop(published);
-        self.heights.forget_up_to(head.height);
-        Ok(())
+        let staged = self.stage(blocks, certificate)?;
+        self.indexer().write(staged)
     }
 
-    fn collect(
-        &self,
-        blocks: &[ExecutedBlock],
+    /// Prepares blocks that became final for the index: a run that follows on what was staged last, lowest
+    /// first, and the finality certificate of the last; `None` where a descendant's covers them that is
+    /// not final here yet. Readers see them when they are written.
+    ///
+    /// The blocks, their batches and the certificate have been appended and synced before, or the
+    /// index could be ahead of the log.
+    ///
+    /// # Errors
+    /// When the store takes no more writes.
+    pub fn stage(
+        &mut self,
+        blocks: Vec<ExecutedBlock>,
         certificate: Option<&Certificate>,
-    ) -> (Vec<Change>, Entries, Head) {
-        let mut changes = Vec::new();
-        let head = self.shared.published().head;
-        let (mut height, mut size) = head.map_or((Height::GENESIS, LogSize(0)), |head| {
+    ) -> Result<Staged, StoreError> {
+        self.shared.check()?;
+        assert!(!blocks.is_empty(), "a run has blocks");
+        let (mut height, mut size) = self.staged.map_or((Height::GENESIS, LogSize(0)), |head| {
             (head.height, head.log_size)
         });
-        let mut hash = head.map(|head| head.hash);
-        let mut entries = Entries::from_place(LogIndex(size.0));
-        for block in blocks {
-            let header = block.block.header();
+        let mut hash = self.staged.map(|head| head.hash);
+        let mut staged = Vec::with_capacity(blocks.len());
+        for executed in blocks {
+            let header = executed.block.header();
             assert_eq!(
                 header.height,
                 height.next(),
@@ -82,95 +92,55 @@ impl Store {
                 "a block follows on the final head"
             );
             assert_eq!(
-                block.log_size_before, size,
+                executed.log_size_before, size,
                 "the order log goes on where it ended"
             );
-            self.collect_block(block, &mut changes);
-            collect_entries(block, &mut entries);
-            (height, size, hash) = (header.height, header.log_size, Some(block.hash));
+            (height, size, hash) = (header.height, header.log_size, Some(executed.hash));
+            staged.push(self.stage_block(executed));
         }
-        if let Some(certificate) = certificate {
-            let finality = self.durable(
-                self.heights.finality(height, &certificate.block),
-                "the finality certificate",
+        let finality = certificate.map(|certificate| {
+            let certified = (certificate.kind, certificate.height, certificate.block);
+            let expected = (VoteKind::Finalize, height, hash.unwrap_or(BlockHash::ZERO));
+            assert_eq!(
+                certified, expected,
+                "the certificate is the finality certificate of the last block"
             );
-            changes.push(Change::put(
-                Space::Certificates,
-                number(height.0),
-                number(finality.to_u64()),
-            ));
-        }
+            let place = self.heights.finality(height, &certificate.block);
+            self.durable(place, "the finality certificate")
+        });
         let head = Head {
             height,
             hash: hash.unwrap_or(BlockHash::ZERO),
             log_size: size,
-            scan_from: self.scan_from(blocks, height).to_u64(),
+            scan_from: self.scan_from(height).to_u64(),
             durable: self.log.synced().to_u64(),
         };
-        changes.push(put_head(&head));
-        (changes, entries, head)
+        self.staged = Some(head);
+        self.heights.forget_up_to(height);
+        Ok(Staged {
+            blocks: staged,
+            certificate: finality,
+            head,
+        })
     }
 
-    fn collect_block(&self, block: &ExecutedBlock, changes: &mut Vec<Change>) {
-        let header = block.block.header();
-        let height = header.height;
-        let at = self.durable(self.heights.block(height, &block.hash), "the block");
-        let value = [number(at.to_u64()).as_slice(), block.seed.as_ref()].concat();
-        changes.push(Change::put(Space::Blocks, number(height.0), value));
-        changes.push(Change::put(
-            Space::Hashes,
-            block.hash.as_ref(),
-            number(height.0),
-        ));
-        let positions: Vec<Position> = block
-            .block
-            .block
-            .batches
-            .iter()
-            .map(|batch| self.durable_batch(batch))
-            .collect();
-        for (batch, position) in block.block.block.batches.iter().zip(&positions) {
-            let value = two_numbers(position.to_u64(), height.0);
-            changes.push(Change::put(Space::Batches, batch.as_ref(), value));
-        }
-        let (before, count) = (block.log_size_before, block.recorded.len() as u64);
-        assert_eq!(
-            header.log_size,
-            before.plus(count),
-            "the header counts what was recorded"
-        );
-        if count > 0 {
-            let runs = runs_of(&block.recorded, &positions);
-            changes.push(Change::put(
-                Space::Entries,
-                number(before.0),
-                runs_value(height, &runs),
-            ));
-        }
-        let first_node = nodes_before(before.0);
-        let completed = nodes_before(header.log_size.0) - first_node;
-        assert_eq!(
-            block.nodes.len() as u64,
-            completed,
-            "the leaves complete so many nodes"
-        );
-        for (piece, nodes) in block.nodes.chunks(NODES_A_VALUE).enumerate() {
-            let key = first_node + (piece * NODES_A_VALUE) as u64;
-            let value: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
-            changes.push(Change::put(Space::Nodes, number(key), value));
+    fn stage_block(&self, executed: ExecutedBlock) -> StagedBlock {
+        let height = executed.block.header().height;
+        let place = self.durable(self.heights.block(height, &executed.hash), "the block");
+        let batches = executed.block.block.batches.iter();
+        StagedBlock {
+            place,
+            batches: batches.map(|batch| self.stage_batch(batch)).collect(),
+            executed,
         }
     }
 
     /// The oldest record that a restart still needs once blocks are final up to `height`.
-    fn scan_from(&self, blocks: &[ExecutedBlock], height: Height) -> Position {
+    fn scan_from(&self, height: Height) -> Position {
         let published = self.shared.published();
-        let sealed: BTreeSet<&BatchId> = blocks
-            .iter()
-            .flat_map(|block| &block.block.block.batches)
-            .collect();
-        let live = published.live.iter().filter(|(id, _)| !sealed.contains(id));
+        let live = published.live.values().filter(|live| !live.staged);
         let oldest = live
-            .map(|(_, live)| live.first)
+            .map(|live| live.first)
             .chain(self.heights.oldest_above(height));
         // What is not synced is not in the log after a crash, so it cannot be where reading begins.
         oldest
@@ -179,9 +149,10 @@ impl Store {
             .unwrap_or(Position::start_of(0))
     }
 
-    fn durable_batch(&self, batch: &BatchId) -> Position {
-        let live = self.shared.published().live.get(batch).copied();
-        let place = live.map(|live| {
+    fn stage_batch(&self, batch: &BatchId) -> Position {
+        let mut published = self.shared.publish();
+        let place = published.live.get_mut(batch).map(|live| {
+            live.staged = true;
             if live.latest < self.log.synced() {
                 live.latest
             } else {
@@ -197,6 +168,104 @@ impl Store {
             "{what} was appended and synced before it became final"
         );
         position.unwrap_or(self.log.synced())
+    }
+}
+
+impl StagedBlock {
+    fn batches(&self) -> impl Iterator<Item = &BatchId> {
+        self.executed.block.block.batches.iter()
+    }
+
+    /// What the block brings into the index, apart from its orders.
+    fn collect(&self, changes: &mut Vec<Change>) {
+        let executed = &self.executed;
+        let header = executed.block.header();
+        let height = header.height;
+        let value = [
+            number(self.place.to_u64()).as_slice(),
+            executed.seed.as_ref(),
+        ]
+        .concat();
+        changes.push(Change::put(Space::Blocks, number(height.0), value));
+        changes.push(Change::put(
+            Space::Hashes,
+            executed.hash.as_ref(),
+            number(height.0),
+        ));
+        for (batch, position) in self.batches().zip(&self.batches) {
+            let value = two_numbers(position.to_u64(), height.0);
+            changes.push(Change::put(Space::Batches, batch.as_ref(), value));
+        }
+        let (before, count) = (executed.log_size_before, executed.recorded.len() as u64);
+        assert_eq!(
+            header.log_size,
+            before.plus(count),
+            "the header counts what was recorded"
+        );
+        if count > 0 {
+            let runs = runs_of(&executed.recorded, &self.batches);
+            changes.push(Change::put(
+                Space::Entries,
+                number(before.0),
+                runs_value(height, &runs),
+            ));
+        }
+        let first_node = nodes_before(before.0);
+        let completed = nodes_before(header.log_size.0) - first_node;
+        assert_eq!(
+            executed.nodes.len() as u64,
+            completed,
+            "the leaves complete so many nodes"
+        );
+        for (piece, nodes) in executed.nodes.chunks(NODES_A_VALUE).enumerate() {
+            let key = first_node + (piece * NODES_A_VALUE) as u64;
+            let value: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
+            changes.push(Change::put(Space::Nodes, number(key), value));
+        }
+    }
+}
+
+impl Indexer {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Puts what was staged into the index, in one atomic write that moves the final head, and with it the
+    /// place from which a restart reads the log. Not synced: a crash may undo it, and the restart then
+    /// reads more of the log.
+    ///
+    /// # Errors
+    /// When the index cannot be written; the store then takes no more writes.
+    pub fn write(&self, staged: Staged) -> Result<(), StoreError> {
+        let Staged {
+            blocks,
+            certificate,
+            head,
+        } = staged;
+        let first = blocks.first().map(|block| block.executed.log_size_before);
+        let mut entries = Entries::from_place(LogIndex(first.unwrap_or(head.log_size).0));
+        let mut changes = Vec::new();
+        for block in &blocks {
+            block.collect(&mut changes);
+            collect_entries(&block.executed, &mut entries);
+        }
+        changes.extend(certificate.map(|position| {
+            Change::put(
+                Space::Certificates,
+                number(head.height.0),
+                number(position.to_u64()),
+            )
+        }));
+        changes.push(put_head(&head));
+        let written = self.shared.index.write_entries(changes, entries);
+        self.shared.or_poison(written.map_err(StoreError::from))?;
+        // Readers look at live batches before final ones, so a batch is never in neither.
+        let mut published = self.shared.publish();
+        published.head = Some(head);
+        for batch in blocks.iter().flat_map(StagedBlock::batches) {
+            published.live.remove(batch);
+        }
+        Ok(())
     }
 }
 

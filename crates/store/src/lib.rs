@@ -28,6 +28,7 @@ mod store;
 pub use disk::{Disk, FailingDisk, FileDisk, MemoryDisk};
 pub use error::StoreError;
 pub use executed::{ExecutedBlock, RecordedEntry};
+pub use finalize::{Indexer, Staged};
 pub use index::{FjallIndex, Index, IndexError, MemoryIndex};
 pub use pages::{MOST_ORDERS_A_PAGE, StoredOrder};
 pub use reader::Reader;

@@ -14,6 +14,8 @@ pub(crate) struct LiveBatch {
     pub(crate) first: Position,
     /// Where it was written last: read from here.
     pub(crate) latest: Position,
+    /// A block that is staged for the index seals it: a restart does not need it once that is written.
+    pub(crate) staged: bool,
 }
 
 /// What was written about one height.

@@ -17,6 +17,7 @@ use crate::{
     disk::{Disk, FileDisk},
     error::StoreError,
     evidence::PendingEvidence,
+    finalize::Indexer,
     frame::Position,
     index::{FjallIndex, Index, Space},
     layout::{Head, check_format, read_head},
@@ -77,12 +78,18 @@ impl Shared {
     pub(crate) fn poison(&self) {
         self.poisoned.store(true, Ordering::SeqCst);
     }
-    fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
         if self.poisoned.load(Ordering::SeqCst) {
             Err(StoreError::Poisoned)
         } else {
             Ok(())
         }
+    }
+    pub(crate) fn or_poison<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if result.is_err() {
+            self.poison();
+        }
+        result
     }
 }
 
@@ -91,6 +98,8 @@ pub struct Store {
     pub(crate) shared: Arc<Shared>,
     pub(crate) log: Log,
     pub(crate) heights: LiveHeights,
+    /// The final head once all is written that was staged.
+    pub(crate) staged: Option<Head>,
     pending: Pending,
     sequence: u64,
 }
@@ -201,6 +210,7 @@ impl Store {
             poisoned: AtomicBool::new(false),
             _lock: lock,
         });
+        let final_height = height_of(head);
         let mut heights = LiveHeights::default();
         let mut pending = Pending::default();
         let log = Log::open(
@@ -210,7 +220,8 @@ impl Store {
             from,
             durable,
             &mut |position, record| {
-                track(&shared, &mut heights, &mut pending, &record, position)?;
+                let tracked = (&mut heights, &mut pending);
+                track(&shared, final_height, tracked, &record, position)?;
                 if pending.is_full() {
                     pending.write(&*shared.index)
                 } else {
@@ -225,6 +236,7 @@ impl Store {
                 shared,
                 log,
                 heights,
+                staged: head,
                 pending,
                 sequence: 0,
             },
@@ -247,16 +259,12 @@ impl Store {
         );
         self.log.prepare(records)?;
         let appended = self.log.append();
-        let positions = self.or_poison(appended)?;
+        let positions = self.shared.or_poison(appended)?;
+        let final_height = height_of(self.staged);
         for (record, position) in records.iter().zip(positions) {
-            let tracked = track(
-                &self.shared,
-                &mut self.heights,
-                &mut self.pending,
-                record,
-                position,
-            );
-            self.or_poison(tracked)?;
+            let tracked = (&mut self.heights, &mut self.pending);
+            let tracked = track(&self.shared, final_height, tracked, record, position);
+            self.shared.or_poison(tracked)?;
         }
         if mutated(Mutation::AnswersBeforeSync) {
             self.pending.answers.write(&*self.shared.index)?;
@@ -272,11 +280,11 @@ impl Store {
     pub fn sync(&mut self) -> Result<CommitReceipt, StoreError> {
         self.shared.check()?;
         let synced = self.log.sync();
-        self.or_poison(synced)?;
+        self.shared.or_poison(synced)?;
         // Only now: were they in the index before, a crash could leave an answer about orders that
         // were never persisted.
         let written = self.pending.write(&*self.shared.index);
-        self.or_poison(written)?;
+        self.shared.or_poison(written)?;
         Ok(CommitReceipt {
             sequence: self.sequence,
         })
@@ -296,30 +304,24 @@ impl Store {
         Reader::new(Arc::clone(&self.shared))
     }
 
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
-        self.shared.check()
+    /// What writes staged blocks into the index, for one other thread.
+    pub fn indexer(&self) -> Indexer {
+        Indexer::new(Arc::clone(&self.shared))
     }
+}
 
-    pub(crate) fn or_poison<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        if result.is_err() {
-            self.shared.poison();
-        }
-        result
-    }
+fn height_of(head: Option<Head>) -> Height {
+    head.map_or(Height::GENESIS, |head| head.height)
 }
 
 /// Notes where a record is, as far as it is still needed.
 fn track(
     shared: &Shared,
-    heights: &mut LiveHeights,
-    pending: &mut Pending,
+    final_height: Height,
+    (heights, pending): (&mut LiveHeights, &mut Pending),
     record: &Record,
     position: Position,
 ) -> Result<(), StoreError> {
-    let final_height = shared
-        .published()
-        .head
-        .map_or(Height::GENESIS, |head| head.height);
     match record {
         Record::Batch(batch, _) => return track_batch(shared, batch.id(), position),
         Record::Answer(answer) => pending.answers.push(answer, position),
@@ -353,13 +355,15 @@ fn track(
 }
 
 fn track_batch(shared: &Shared, id: BatchId, position: Position) -> Result<(), StoreError> {
+    // Looked up under the lock: what is written meanwhile is taken from the live batches only after that.
+    let mut published = shared.publish();
     if shared.index.get(Space::Batches, id.as_ref())?.is_some() {
         return Ok(());
     }
-    let mut published = shared.publish();
     let live = published.live.entry(id).or_insert(LiveBatch {
         first: position,
         latest: position,
+        staged: false,
     });
     live.latest = position;
     Ok(())

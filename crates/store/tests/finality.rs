@@ -196,7 +196,9 @@ fn one_certificate_can_cover_several_blocks() {
     records.push(Record::Certificate(finality.clone()));
     store.append(&records, 1).unwrap();
     store.sync().unwrap();
-    store.finalize(&[first, second], Some(&finality)).unwrap();
+    store
+        .finalize(vec![first, second], Some(&finality))
+        .unwrap();
     let reader = store.reader();
     check(&reader, &chain);
     assert_eq!(reader.certificate(Height(1)).unwrap(), None);
@@ -217,7 +219,7 @@ fn a_descendants_certificate_covers_a_block_without_one() {
         .append(&[Record::Block(first.block.clone())], 1)
         .unwrap();
     store.sync().unwrap();
-    store.finalize(std::slice::from_ref(&first), None).unwrap();
+    store.finalize(vec![first.clone()], None).unwrap();
     assert_eq!(store.reader().final_head(), Some((Height(1), first.hash)));
     assert_eq!(store.reader().next_certificate(Height(1)).unwrap(), None);
     let second = chain.seal(&mut store, &[]);
@@ -226,6 +228,52 @@ fn a_descendants_certificate_covers_a_block_without_one() {
         store.reader().next_certificate(Height(1)).unwrap(),
         Some(finality)
     );
+    check(&store.reader(), &chain);
+}
+
+#[test]
+fn what_is_staged_is_seen_once_it_is_written_and_comes_back_where_it_was_not() {
+    let (disk, index) = (MemoryDisk::new(), MemoryIndex::new());
+    let (mut store, _) = open(&disk, &index).unwrap();
+    let mut chain = Chain::new();
+    let mut staged = Vec::new();
+    for number in 1..=3 {
+        let batch = batch(number, &[number]);
+        let executed = chain.next(std::slice::from_ref(&batch));
+        let finality = certificate(VoteKind::Finalize, &executed.block);
+        let records = [
+            record(batch),
+            Record::Block(executed.block.clone()),
+            Record::Certificate(finality.clone()),
+        ];
+        store.append(&records, number).unwrap();
+        store.sync().unwrap();
+        staged.push(store.stage(vec![executed], Some(&finality)).unwrap());
+    }
+    let (reader, indexer) = (store.reader(), store.indexer());
+    assert_eq!(reader.final_head(), None);
+    let of_second = &chain.blocks[1].batches[0];
+    assert_eq!(
+        reader.batch(&of_second.batch.id()).unwrap().as_ref(),
+        Some(of_second)
+    );
+    assert!(!reader.is_final_batch(&of_second.batch.id()).unwrap());
+    let written = staged.drain(..2).map(|staged| indexer.write(staged));
+    assert!(written.into_iter().all(|written| written.is_ok()));
+    assert_eq!(reader.final_head(), Some((Height(2), chain.blocks[1].hash)));
+    assert!(reader.is_final_batch(&of_second.batch.id()).unwrap());
+    // Once more, as when personal parts come late: it is not live again.
+    store.append(&[record(of_second.clone())], 4).unwrap();
+    drop((store, reader, indexer, staged));
+    disk.crash(0);
+
+    let (mut store, recovered) = open(&disk, &index).unwrap();
+    let last = &chain.blocks[2];
+    let finality = certificate(VoteKind::Finalize, &last.block);
+    let back = records(recovered);
+    assert_eq!(back.first(), Some(&record(last.batches[0].clone())));
+    assert_eq!(back.len(), 3);
+    store.finalize(vec![last.clone()], Some(&finality)).unwrap();
     check(&store.reader(), &chain);
 }
 
@@ -240,7 +288,7 @@ fn the_index_is_never_ahead_of_the_log() {
         Record::Certificate(finality.clone()),
     ];
     store.append(&records, 1).unwrap();
-    let _ = store.finalize(&[executed], Some(&finality));
+    let _ = store.finalize(vec![executed], Some(&finality));
 }
 
 #[test]
@@ -330,7 +378,7 @@ fn replay(store: &mut Store, recovered: Recovered, chain: &Chain) {
         assert!(records.contains(&Record::Block(executed.block.clone())));
         assert!(records.contains(&Record::Certificate(finality.clone())));
         store
-            .finalize(std::slice::from_ref(executed), Some(&finality))
+            .finalize(vec![executed.clone()], Some(&finality))
             .unwrap();
     }
 }
@@ -370,7 +418,7 @@ fn an_index_that_lost_its_last_writes_is_brought_up_to_date() {
     for executed in &chain.blocks[1..] {
         store
             .finalize(
-                std::slice::from_ref(executed),
+                vec![executed.clone()],
                 Some(&certificate(VoteKind::Finalize, &executed.block)),
             )
             .unwrap();

@@ -88,7 +88,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
             page,
             ..ApiConfig::default()
         },
-        on_happening: Box::new(report::print),
+        on_happening: Arc::new(report::print),
     };
     let start = async {
         let open = config.open().await?;

@@ -1,7 +1,8 @@
 //! The thread that steps the replica and writes the store.
 //!
 //! A round: take what has come in, step the replica for each, append what it persists, sync once,
-//! send what that unseals, index what became final, and only then answer those who placed orders.
+//! send what that unseals, hand over what became final to be indexed, and then answer those who placed
+//! orders.
 
 use std::{
     collections::VecDeque,
@@ -23,6 +24,8 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Genesis, Height, Monotonic, Now, Signatures};
 
 use super::{
+    OnHappening,
+    indexing::{self, Indexing, Piece},
     orders::{Group, Intake, NoRoom, Reply},
     race::Standing,
     view::{Happening, View},
@@ -59,6 +62,10 @@ enum Input {
     Event(Box<Event>),
     Submit(Group),
     Tell(Happening),
+    /// The index holds more.
+    Indexed,
+    /// The index's thread cannot go on.
+    IndexFailed,
     Stop,
 }
 
@@ -89,6 +96,15 @@ impl Commands {
     pub(super) fn tell(&self, happening: Happening) {
         // The driver may be gone; then nobody is there to be told.
         let _ = self.sender.send(Input::Tell(happening));
+    }
+    /// Tells it that the index holds more. Where too many inputs wait it will look at that all the same.
+    pub(super) fn indexed(&self) {
+        let _ = self.sender.try_send(Input::Indexed);
+    }
+    /// Tells it that the index's thread has ended.
+    pub(super) fn index_failed(&self) {
+        // The driver may be gone, or have found out by itself.
+        let _ = self.sender.send(Input::IndexFailed);
     }
     /// Hands over a group of orders, with what is known to become of each. Resolves once those that are
     /// taken are durable; where there is no room for the group, it comes back at once.
@@ -134,7 +150,9 @@ pub(super) struct Driver {
     pub(super) signatures: Arc<dyn Signatures>,
     pub(super) network: Handle,
     pub(super) view: Arc<View>,
-    pub(super) on_happening: Box<dyn Fn(&Happening) + Send>,
+    pub(super) on_happening: OnHappening,
+    /// The way to itself, for the thread of the index.
+    pub(super) commands: Commands,
 }
 
 /// Starts the driver's thread. When it cannot go on it says why through `failed`.
@@ -187,6 +205,7 @@ impl Driver {
             network,
             view,
             on_happening,
+            commands,
         } = self;
         let clocks = Clocks {
             start: Instant::now(),
@@ -202,13 +221,17 @@ impl Driver {
         for record in recovered {
             let (finalized, notices) = replica.recover(record?)?;
             for run in finalized {
-                store.finalize(&run.blocks, run.certificate.as_ref())?;
+                store.finalize(run.blocks, run.certificate.as_ref())?;
             }
-            for notice in notices {
-                // Old news to people.
-                view.note(notice);
-            }
+            // Old news to people.
+            view.note_all(notices, &|_| {});
         }
+        let indexing = Indexing::start(indexing::Work {
+            indexer: store.indexer(),
+            view: view.clone(),
+            on_happening: on_happening.clone(),
+            driver: commands,
+        })?;
         let mut round = Round {
             replica,
             store,
@@ -216,6 +239,8 @@ impl Driver {
             network,
             view,
             on_happening,
+            indexing,
+            indexed: Height::GENESIS,
             receipt: None,
             dirty: false,
             sealed: Vec::new(),
@@ -224,10 +249,9 @@ impl Driver {
             submitted: VecDeque::new(),
             wake: None,
         };
-        let first = round.replica.start(round.clocks.now());
-        round.absorb(first)?;
-        round.commit()?;
-        round.serve(inputs)
+        let served = round.serve(inputs);
+        // Where the index failed, that is why nothing could go on.
+        round.indexing.finish().and(served)
     }
 }
 
@@ -238,7 +262,10 @@ struct Round {
     clocks: Clocks,
     network: Handle,
     view: Arc<View>,
-    on_happening: Box<dyn Fn(&Happening) + Send>,
+    on_happening: OnHappening,
+    indexing: Indexing,
+    /// Up to here the replica knows that the index holds the chain.
+    indexed: Height,
     receipt: Option<CommitReceipt>,
     /// Something was appended that must be synced before anything leaves.
     dirty: bool,
@@ -251,6 +278,9 @@ struct Round {
 
 impl Round {
     fn serve(&mut self, inputs: &Receiver<Input>) -> anyhow::Result<()> {
+        let first = self.replica.start(self.clocks.now());
+        self.absorb(first)?;
+        self.commit()?;
         // Groups that wait to be taken in, first those that were put off.
         let mut groups: Vec<Group> = Vec::new();
         let mut next_intake = Instant::now();
@@ -275,7 +305,9 @@ impl Round {
                         groups.push(group);
                     }
                     Input::Tell(happening) => self.tell(&happening),
-                    Input::Stop => stopping = true,
+                    // Looked at in every round.
+                    Input::Indexed => {}
+                    Input::IndexFailed | Input::Stop => stopping = true,
                 }
                 if orders >= FULL_ROUND_ORDERS {
                     break;
@@ -369,9 +401,14 @@ impl Round {
         Ok(())
     }
 
-    /// Makes everything durable, sends what that unseals, indexes what became final, and goes on with
+    /// Makes everything durable, sends what that unseals, hands over what became final, and goes on with
     /// what follows from it.
     fn commit(&mut self) -> anyhow::Result<()> {
+        let indexed = self.indexing.height();
+        if indexed > self.indexed {
+            self.indexed = indexed;
+            self.step(Event::Indexed(indexed))?;
+        }
         for _ in 0..MOST_COMMITS_A_ROUND {
             let committed = self.dirty;
             if committed {
@@ -379,13 +416,9 @@ impl Round {
                 self.dirty = false;
             }
             self.send()?;
-            let indexed = self.index()?;
-            self.publish();
+            self.publish()?;
             if let Some(receipt) = self.receipt.filter(|_| committed) {
                 self.step(Event::Committed(receipt))?;
-            }
-            if let Some(height) = indexed {
-                self.step(Event::Indexed(height))?;
             }
             if !self.dirty && self.sealed.is_empty() && self.finalized.is_empty() {
                 break;
@@ -422,25 +455,25 @@ impl Round {
         Ok(())
     }
 
-    fn index(&mut self) -> anyhow::Result<Option<Height>> {
-        let mut indexed = None;
+    /// Tells people what happened; of what became final once it is in the index.
+    fn publish(&mut self) -> anyhow::Result<()> {
+        let (finals, others) = mem::take(&mut self.notices)
+            .into_iter()
+            .partition(|notice| matches!(notice, Notice::Final { .. }));
+        self.view.note_all(others, &*self.on_happening);
+        let mut staged = Vec::new();
         for run in mem::take(&mut self.finalized) {
-            self.store.finalize(&run.blocks, run.certificate.as_ref())?;
-            indexed = run
-                .blocks
-                .last()
-                .map(|block| block.block.header().height)
-                .or(indexed);
+            staged.push(self.store.stage(run.blocks, run.certificate.as_ref())?);
         }
-        Ok(indexed)
-    }
-
-    fn publish(&mut self) {
-        for notice in mem::take(&mut self.notices) {
-            for happening in self.view.note(notice) {
-                (self.on_happening)(&happening);
-            }
+        if !staged.is_empty()
+            && !self.indexing.put(Piece {
+                staged,
+                notices: finals,
+            })
+        {
+            bail!("the index takes no more blocks");
         }
+        Ok(())
     }
 
     fn tell(&self, happening: &Happening) {

@@ -2,17 +2,19 @@
 //!
 //! ```text
 //! peers ─ network ─→ inbox (checks signatures) ─→ driver (replica + store) ─→ network ─ peers
-//!                              orders ─ REST interface ─↗        ↘ view ─→ REST interface
+//!                              orders ─ REST interface ─↗        ↘ index ─→ view ─→ REST interface
 //! ```
 //!
-//! The driver's thread is the only one that steps the replica and writes the store; it commits what a
+//! The driver's thread is the only one that steps the replica and writes the log; it commits what a
 //! round of events persisted with one sync, and lets nothing leave before. The inbox's thread checks
-//! what peers send, so that the driver never waits for signatures in bulk.
+//! what peers send, so that the driver never waits for signatures in bulk; nor does it for what becomes
+//! final to be put into the index, which is another thread's.
 
 mod backend;
 mod drain;
 mod driver;
 mod inbox;
+mod indexing;
 mod menu;
 mod orders;
 mod race;
@@ -33,6 +35,9 @@ use menu::MenuFile;
 use crate::keys::{MemberKeys, create_private_folder};
 pub use view::{Happening, View};
 
+/// Tells people what happens.
+pub type OnHappening = Arc<dyn Fn(&Happening) + Send + Sync>;
+
 /// What a shop is started with.
 pub struct ShopConfig {
     /// The network, checked.
@@ -51,8 +56,8 @@ pub struct ShopConfig {
     pub api: TcpListener,
     /// How the REST interface is guarded.
     pub api_config: ApiConfig,
-    /// Is told what happens, on the driver's thread: it must not block for long.
-    pub on_happening: Box<dyn Fn(&Happening) + Send>,
+    /// Is told what happens, on the threads of the driver and the index: it must not block for long.
+    pub on_happening: OnHappening,
 }
 
 impl ShopConfig {
@@ -147,6 +152,7 @@ impl OpenShop {
             network: network.clone(),
             view: view.clone(),
             on_happening: config.on_happening,
+            commands: commands.clone(),
         };
         let driver = driver::spawn(driver, inputs, failed_sender)?;
         let inbox = inbox::Inbox {

@@ -242,9 +242,17 @@ impl View {
         (state.wins.clone(), state.peer_heights.clone())
     }
 
-    /// Takes note of what the replica told; what became final is in the index by now. Returns what is
-    /// worth telling people.
-    pub(super) fn note(&self, notice: Notice) -> Vec<Happening> {
+    /// Takes note of what the replica told, and tells people what is worth it. What became final is in the
+    /// index by now.
+    pub(super) fn note_all(&self, notices: Vec<Notice>, on_happening: &dyn Fn(&Happening)) {
+        for notice in notices {
+            for happening in self.note(notice) {
+                on_happening(&happening);
+            }
+        }
+    }
+
+    fn note(&self, notice: Notice) -> Vec<Happening> {
         match notice {
             Notice::Pooled { batch, personal } => self.pooled(batch, personal),
             Notice::Dropped(batches) => self.state().forget(&batches),

@@ -254,7 +254,7 @@ impl World {
         for record in recovered {
             for run in replica.recover(record.unwrap()).unwrap().0 {
                 store
-                    .finalize(&run.blocks, run.certificate.as_ref())
+                    .finalize(run.blocks, run.certificate.as_ref())
                     .unwrap();
             }
         }
@@ -365,15 +365,12 @@ impl World {
         let (_, store) = self.hosts[host].running.as_mut().unwrap();
         let messages = output.sealed.unseal(receipt.as_ref()).unwrap();
         let mut indexed = None;
-        for run in &output.finalized {
+        for run in output.finalized {
+            let last = run.blocks.last();
+            indexed = last.map(|block| block.block.header().height).or(indexed);
             store
-                .finalize(&run.blocks, run.certificate.as_ref())
+                .finalize(run.blocks, run.certificate.as_ref())
                 .unwrap();
-            indexed = run
-                .blocks
-                .last()
-                .map(|block| block.block.header().height)
-                .or(indexed);
         }
         store.forget_batches(&output.forget);
         self.hosts[host].wake = output.wake;

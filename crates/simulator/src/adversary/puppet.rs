@@ -190,15 +190,12 @@ impl Puppet {
             let sealed = output.sealed.unseal(self.receipt.as_ref());
             self.unsent.extend(sealed.unwrap_or_default());
             let mut indexed = None;
-            for run in &output.finalized {
+            for run in output.finalized {
+                let last = run.blocks.last();
+                indexed = last.map(|block| block.block.header().height).or(indexed);
                 self.store
-                    .finalize(&run.blocks, run.certificate.as_ref())
+                    .finalize(run.blocks, run.certificate.as_ref())
                     .expect(memory);
-                indexed = run
-                    .blocks
-                    .last()
-                    .map(|block| block.block.header().height)
-                    .or(indexed);
             }
             self.store.forget_batches(&output.forget);
             self.wake = output.wake;

@@ -124,7 +124,7 @@ impl Change {
     }
 }
 
-/// Sorted keys and values. One thread writes; any thread reads. What every order brings ([`Space::Orders`],
+/// Sorted keys and values. Any thread reads and writes, but entries only one. What every order brings ([`Space::Orders`],
 /// [`Space::Customers`], [`Space::Receivers`]) is only ever added, as [`Entries`]; ids are looked up one by
 /// one there, and texts in ranges.
 pub trait Index: Send + Sync {

@@ -194,7 +194,7 @@ impl Chain {
         store.append(&records, 1).unwrap();
         store.sync().unwrap();
         store
-            .finalize(std::slice::from_ref(&executed), Some(&finality))
+            .finalize(vec![executed.clone()], Some(&finality))
             .unwrap();
         executed
     }

@@ -29,7 +29,7 @@ use crate::{
     founding::fault_advice,
     keys::MemberKeys,
     output,
-    shop::{OpenShop, Shop, ShopConfig, View},
+    shop::{Happening, OnHappening, OpenShop, Shop, ShopConfig, View},
 };
 
 /// How long the shops may take to connect with each other before it is said that something is wrong.
@@ -214,10 +214,9 @@ async fn open(
 }
 
 /// The first shop tells of every block; each tells of its own troubles.
-fn reporter(place: usize, name: &str) -> Box<dyn Fn(&crate::shop::Happening) + Send> {
-    use crate::shop::Happening;
+fn reporter(place: usize, name: &str) -> OnHappening {
     let name = name.to_owned();
-    Box::new(move |happening| match happening {
+    Arc::new(move |happening| match happening {
         Happening::Final { .. } if place == 0 => report::print(happening),
         Happening::Trouble(words) => {
             // When nobody reads any more, the network goes on all the same.
