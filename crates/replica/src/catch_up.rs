@@ -211,28 +211,35 @@ impl Replica {
 
     /// Serves final blocks from a height on, and a finality certificate that covers them.
     pub(crate) fn answer_fetch_final(&mut self, to: IdentityPublicKey, from: Height) {
-        let first_unindexed = self.unindexed.front().map(|block| block.height);
-        if first_unindexed
-            .is_some_and(|first| from >= first && from <= self.tree.head.parent.height)
-        {
-            self.unanswered.insert(to, from);
-            return;
-        }
         // Megabytes for a few bytes: the same ones to the same peer only now and then.
         let question: Digest = encoding::hash(encoding::Domain::Header, &("serve", from));
-        if !self.may_ask(to, *question.as_bytes()) {
-            return;
-        }
-        let answer = self.final_answer(from);
-        if let Some(Some(message)) = self.read(answer) {
-            self.send(To::Peer(to), message);
+        if self.may_ask(to, *question.as_bytes()) {
+            self.serve_final(to, from);
         }
     }
 
     /// Answers those who asked for final blocks before the index held them.
     pub(crate) fn answer_unanswered(&mut self) {
         for (peer, from) in std::mem::take(&mut self.unanswered) {
-            self.answer_fetch_final(peer, from);
+            self.serve_final(peer, from);
+        }
+    }
+
+    fn serve_final(&mut self, to: IdentityPublicKey, from: Height) {
+        let mut unindexed = self.unindexed.iter().map(|block| block.height);
+        let indexed = unindexed.next().is_none_or(|first| from < first);
+        let answer = if indexed {
+            let answer = self.final_answer(from);
+            self.read(answer).flatten()
+        } else {
+            None
+        };
+        if let Some(message) = answer {
+            self.send(To::Peer(to), message);
+        } else if !self.unindexed.is_empty() && from <= self.tree.head.parent.height {
+            // Of several questions the lowest is answered: its answer follows on what the peer has.
+            let asked = self.unanswered.entry(to).or_insert(from);
+            *asked = from.min(*asked);
         }
     }
 

@@ -316,8 +316,13 @@ fn who_asks_for_a_final_block_before_it_is_indexed_is_answered_then() {
         }
     }
     bench.commit(&output);
-    let asked = Message::FetchFinal { from: Height(1) };
-    assert!(bench.hear(0, asked.clone()).sealed.is_empty());
+    // A later question must not take the place of the first.
+    for height in [1, 2] {
+        let asked = Message::FetchFinal {
+            from: Height(height),
+        };
+        assert!(bench.hear(0, asked).sealed.is_empty());
+    }
     let run = output.finalized.pop().unwrap();
     let finality = run.certificate.as_ref();
     bench.store.finalize(run.blocks, finality).unwrap();

@@ -73,7 +73,7 @@ impl Store {
         blocks: Vec<ExecutedBlock>,
         certificate: Option<&Certificate>,
     ) -> Result<Staged, StoreError> {
-        self.shared.check()?;
+        self.check()?;
         assert!(!blocks.is_empty(), "a run has blocks");
         let (mut height, mut size) = self.staged.map_or((Height::GENESIS, LogSize(0)), |head| {
             (head.height, head.log_size)

@@ -304,6 +304,14 @@ impl Store {
         Reader::new(Arc::clone(&self.shared))
     }
 
+    /// Whether it takes writes.
+    ///
+    /// # Errors
+    /// When one has failed, of the log or of the index.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.shared.check()
+    }
+
     /// What writes staged blocks into the index, for one other thread.
     pub fn indexer(&self) -> Indexer {
         Indexer::new(Arc::clone(&self.shared))
@@ -355,18 +363,25 @@ fn track(
 }
 
 fn track_batch(shared: &Shared, id: BatchId, position: Position) -> Result<(), StoreError> {
-    // Looked up under the lock: what is written meanwhile is taken from the live batches only after that.
-    let mut published = shared.publish();
-    if shared.index.get(Space::Batches, id.as_ref())?.is_some() {
+    loop {
+        let head = shared.published().head;
+        // Readers need the lock, and this may read the disk.
+        let known = shared.index.get(Space::Batches, id.as_ref())?.is_some();
+        let mut published = shared.publish();
+        if published.head != head {
+            // More has become final meanwhile, perhaps this batch.
+            continue;
+        }
+        if !known {
+            let live = published.live.entry(id).or_insert(LiveBatch {
+                first: position,
+                latest: position,
+                staged: false,
+            });
+            live.latest = position;
+        }
         return Ok(());
     }
-    let live = published.live.entry(id).or_insert(LiveBatch {
-        first: position,
-        latest: position,
-        staged: false,
-    });
-    live.latest = position;
-    Ok(())
 }
 
 /// Takes the folder for this process, until the file returned is closed.

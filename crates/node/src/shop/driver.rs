@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     io, mem,
     sync::{
-        Arc,
+        Arc, Weak,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::{Builder, JoinHandle},
@@ -19,7 +19,7 @@ use anyhow::bail;
 use api::backend::{Accepted, Answer, Idempotency, MAX_GROUP_ORDERS, Submission, SubmitError};
 use network::{Encoded, Handle};
 use replica::{Event, FinalRun, Notice, Output, Replica, Sealed, Setup, Submitted, To};
-use store::{ANSWERS_KEPT_MILLIS, CommitReceipt, Recovered, Store};
+use store::{ANSWERS_KEPT_MILLIS, CommitReceipt, Recovered, Store, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Genesis, Height, Monotonic, Now, Signatures};
 
@@ -62,17 +62,15 @@ enum Input {
     Event(Box<Event>),
     Submit(Group),
     Tell(Happening),
-    /// The index holds more.
-    Indexed,
-    /// The index's thread cannot go on.
-    IndexFailed,
+    /// The index holds more, or has failed.
+    IndexChanged,
     Stop,
 }
 
 /// How other threads reach the driver.
 #[derive(Clone)]
 pub(super) struct Commands {
-    sender: SyncSender<Input>,
+    sender: Arc<SyncSender<Input>>,
     /// Places for orders to wait in.
     places: Arc<Semaphore>,
 }
@@ -81,7 +79,21 @@ pub(super) struct Commands {
 pub(super) fn channel() -> (Commands, Inputs) {
     let (sender, receiver) = sync_channel(MAX_WAITING_INPUTS);
     let places = Arc::new(Semaphore::new(MAX_WAITING_ORDERS));
+    let sender = Arc::new(sender);
     (Commands { sender, places }, Inputs(receiver))
+}
+
+/// Wakes the driver, which ends all the same once nobody else can reach it.
+pub(super) struct Wake(Weak<SyncSender<Input>>);
+
+impl Wake {
+    /// Has the driver look at the index. Never waits: where too many inputs wait already, it has a round to
+    /// do, in which it looks.
+    pub(super) fn ring(&self) {
+        if let Some(sender) = self.0.upgrade() {
+            let _ = sender.try_send(Input::IndexChanged);
+        }
+    }
 }
 
 /// What waits for the driver.
@@ -97,14 +109,9 @@ impl Commands {
         // The driver may be gone; then nobody is there to be told.
         let _ = self.sender.send(Input::Tell(happening));
     }
-    /// Tells it that the index holds more. Where too many inputs wait it will look at that all the same.
-    pub(super) fn indexed(&self) {
-        let _ = self.sender.try_send(Input::Indexed);
-    }
-    /// Tells it that the index's thread has ended.
-    pub(super) fn index_failed(&self) {
-        // The driver may be gone, or have found out by itself.
-        let _ = self.sender.send(Input::IndexFailed);
+    /// For the thread of the index.
+    pub(super) fn wake(&self) -> Wake {
+        Wake(Arc::downgrade(&self.sender))
     }
     /// Hands over a group of orders, with what is known to become of each. Resolves once those that are
     /// taken are durable; where there is no room for the group, it comes back at once.
@@ -151,8 +158,8 @@ pub(super) struct Driver {
     pub(super) network: Handle,
     pub(super) view: Arc<View>,
     pub(super) on_happening: OnHappening,
-    /// The way to itself, for the thread of the index.
-    pub(super) commands: Commands,
+    /// For the thread of the index.
+    pub(super) wake: Wake,
 }
 
 /// Starts the driver's thread. When it cannot go on it says why through `failed`.
@@ -205,7 +212,7 @@ impl Driver {
             network,
             view,
             on_happening,
-            commands,
+            wake,
         } = self;
         let clocks = Clocks {
             start: Instant::now(),
@@ -230,7 +237,7 @@ impl Driver {
             indexer: store.indexer(),
             view: view.clone(),
             on_happening: on_happening.clone(),
-            driver: commands,
+            wake,
         })?;
         let mut round = Round {
             replica,
@@ -250,9 +257,18 @@ impl Driver {
             wake: None,
         };
         let served = round.serve(inputs);
-        // Where the index failed, that is why nothing could go on.
-        round.indexing.finish().and(served)
+        let indexed = round.indexing.finish();
+        match served {
+            // Nothing could go on because the index had failed.
+            Err(error) if is_poisoned(&error) => indexed.and(Err(error)),
+            Err(error) => Err(error),
+            Ok(()) => indexed,
+        }
     }
+}
+
+fn is_poisoned(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::Poisoned))
 }
 
 /// The replica, its store, and what one round has gathered so far.
@@ -306,8 +322,8 @@ impl Round {
                     }
                     Input::Tell(happening) => self.tell(&happening),
                     // Looked at in every round.
-                    Input::Indexed => {}
-                    Input::IndexFailed | Input::Stop => stopping = true,
+                    Input::IndexChanged => {}
+                    Input::Stop => stopping = true,
                 }
                 if orders >= FULL_ROUND_ORDERS {
                     break;
@@ -404,6 +420,7 @@ impl Round {
     /// Makes everything durable, sends what that unseals, hands over what became final, and goes on with
     /// what follows from it.
     fn commit(&mut self) -> anyhow::Result<()> {
+        self.store.check()?;
         let indexed = self.indexing.height();
         if indexed > self.indexed {
             self.indexed = indexed;
@@ -471,7 +488,7 @@ impl Round {
                 notices: finals,
             })
         {
-            bail!("the index takes no more blocks");
+            return Err(StoreError::Poisoned.into());
         }
         Ok(())
     }
@@ -511,7 +528,12 @@ mod tests {
         };
         first.give_back();
         assert!(submit(2).now_or_never().is_none());
+        // Nor does the thread of the index ever wait, however full it is.
+        let wake = commands.wake();
+        (0..MAX_WAITING_INPUTS + 1).for_each(|_| wake.ring());
+        assert!(matches!(inputs.0.try_recv(), Ok(Input::Submit(_))));
         drop(inputs);
+        wake.ring();
         let stopping = submit(2).now_or_never().unwrap().unwrap();
         assert_eq!(stopping, vec![Err(SubmitError::Stopping); 2]);
     }

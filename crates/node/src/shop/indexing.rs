@@ -16,7 +16,7 @@ use replica::Notice;
 use store::{Indexer, Staged, StoreError};
 use types::Height;
 
-use super::{OnHappening, View, driver::Commands};
+use super::{OnHappening, View, driver::Wake};
 
 /// So many pieces may wait before the driver has to: some tens of thousands of orders, which are held in
 /// memory until then.
@@ -33,8 +33,8 @@ pub(super) struct Work {
     pub(super) indexer: Indexer,
     pub(super) view: Arc<View>,
     pub(super) on_happening: OnHappening,
-    /// Is told of each piece that is done, and of a failure.
-    pub(super) driver: Commands,
+    /// Rung after each piece, and at the end.
+    pub(super) wake: Wake,
 }
 
 /// The thread, as the driver sees it.
@@ -57,9 +57,7 @@ impl Indexing {
             .name("dexter-index".to_owned())
             .spawn(move || {
                 let ended = work.run(waiting, &of_thread);
-                if ended.is_err() {
-                    work.driver.index_failed();
-                }
+                work.wake.ring();
                 ended
             })?;
         Ok(Self {
@@ -103,7 +101,7 @@ impl Work {
             self.view.note_all(piece.notices, &*self.on_happening);
             if let Some(height) = height {
                 indexed.store(height.0, Ordering::Release);
-                self.driver.indexed();
+                self.wake.ring();
             }
         }
         Ok(())

@@ -152,7 +152,7 @@ impl OpenShop {
             network: network.clone(),
             view: view.clone(),
             on_happening: config.on_happening,
-            commands: commands.clone(),
+            wake: commands.wake(),
         };
         let driver = driver::spawn(driver, inputs, failed_sender)?;
         let inbox = inbox::Inbox {
