@@ -40,8 +40,10 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
     let mut nodes = Vec::with_capacity(entries.saturating_mul(2));
     let mut ids = Ids::with_capacity_and_hasher(entries, Default::default());
     for (batch_place, batch) in (0_u32..).zip(batches) {
-        for (entry_place, (id, leaf)) in (0_u32..).zip(batch.entries()) {
-            let known = branch.is_recorded(id) || !ids.insert(*id);
+        let of_batch: Vec<&OrderId> = batch.entries().iter().map(|(id, _)| id).collect();
+        let before = branch.recorded_among(&of_batch);
+        for (place, (id, leaf)) in batch.entries().iter().enumerate() {
+            let known = before.contains(&place) || !ids.insert(*id);
             if known && !mutated(Mutation::RecordAgain) {
                 continue;
             }
@@ -49,7 +51,7 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
             recorded.push(Recorded {
                 id: *id,
                 batch: batch_place,
-                entry: entry_place,
+                entry: u32::try_from(place).unwrap_or(u32::MAX),
             });
         }
     }

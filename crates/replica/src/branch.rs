@@ -40,10 +40,21 @@ impl<'a> Branch<'a> {
             .collect();
         Self { above, reader }
     }
+
+    fn is_above(&self, id: &OrderId) -> bool {
+        self.above.iter().any(|ids| ids.contains(id))
+    }
 }
 
 impl RecordedIds for Branch<'_> {
     fn is_recorded(&self, id: &OrderId) -> bool {
-        self.above.iter().any(|ids| ids.contains(id)) || self.reader.is_recorded(id)
+        self.is_above(id) || self.reader.is_recorded(id)
+    }
+
+    fn recorded_among(&self, ids: &[&OrderId]) -> BTreeSet<usize> {
+        let above = (0..).zip(ids).filter(|(_, id)| self.is_above(id));
+        let mut recorded = self.reader.recorded_among(ids);
+        recorded.extend(above.map(|(place, _)| place));
+        recorded
     }
 }

@@ -83,7 +83,29 @@ fn look_up(bencher: Bencher<'_, '_>, from: u64, present: bool) {
     bencher
         .with_inputs(|| id(numbers.next().expect("numbers come again")))
         .bench_local_values(|id| {
-            let found = index.place_of_order(black_box(&id));
-            assert_eq!(found.expect("the index is whole").is_some(), present);
+            let found = index.places_of_orders(&[black_box(&id)]);
+            assert_eq!(found.expect("the index is whole")[0].is_some(), present);
+        });
+}
+
+/// As for every block: are any of its orders there already?
+#[divan::bench]
+fn look_up_1000_absent_orders_together(bencher: Bencher<'_, '_>) {
+    let (index, _folder) = filled();
+    let mut first = BLOCK * BLOCKS;
+    bencher
+        .counter(ItemsCount::new(BLOCK))
+        .with_inputs(|| {
+            first += BLOCK;
+            (first..first + BLOCK).map(id).collect::<Vec<_>>()
+        })
+        .bench_local_values(|ids| {
+            let found = index.places_of_orders(black_box(&ids.iter().collect::<Vec<_>>()));
+            assert!(
+                found
+                    .expect("the index is whole")
+                    .iter()
+                    .all(Option::is_none)
+            );
         });
 }

@@ -1,6 +1,6 @@
 //! Reading final things, from any thread while the writer writes.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use types::{
     BatchId, BlockHash, Certificate, Digest, Equivocation, FinalBlock, Frontier, FullBatch, Height,
@@ -311,22 +311,38 @@ impl Reader {
     /// # Errors
     /// When the disk fails.
     pub fn log_index(&self, id: &OrderId) -> Result<Option<LogIndex>, StoreError> {
+        Ok(self.log_indexes(&[id])?.into_iter().flatten().next())
+    }
+
+    /// The place of each of these orders that is final.
+    fn log_indexes(&self, ids: &[&OrderId]) -> Result<Vec<Option<LogIndex>>, StoreError> {
         let size = self.size();
-        let index = self.shared.index.place_of_order(id)?;
-        Ok(index.filter(|index| index.0 < size))
+        let places = self.shared.index.places_of_orders(ids)?.into_iter();
+        Ok(places
+            .map(|place| place.filter(|place| place.0 < size))
+            .collect())
     }
 }
 
+/// # Panics
+/// When the index cannot be read: to go on with a guess would fork the chain, so the process must end.
 impl RecordedIds for Reader {
-    /// # Panics
-    /// When the index cannot be read: to go on with a guess would fork the chain, so the process must
-    /// end.
     fn is_recorded(&self, id: &OrderId) -> bool {
-        match self.log_index(id) {
-            Ok(index) => index.is_some(),
+        !self.recorded_among(&[id]).is_empty()
+    }
+
+    fn recorded_among(&self, ids: &[&OrderId]) -> BTreeSet<usize> {
+        match self.log_indexes(ids) {
+            Ok(indexes) => {
+                let recorded = (0..).zip(indexes).filter(|(_, index)| index.is_some());
+                recorded.map(|(place, _)| place).collect()
+            }
             Err(error) => {
                 self.shared.poison();
-                panic!("cannot tell whether order {id} is recorded: {error}");
+                panic!(
+                    "cannot tell which of {} orders are recorded: {error}",
+                    ids.len()
+                );
             }
         }
     }

@@ -9,8 +9,8 @@ use store::{
 };
 use types::{LogIndex, OrderId};
 
-/// More than four runs that go to files, so that files are merged as well.
-const ORDERS: u64 = 400_000;
+/// More than eight runs that go to files, so that files are merged as well.
+const ORDERS: u64 = 800_000;
 
 fn hash(what: &str, number: u64) -> [u8; 32] {
     Sha256::digest(format!("{what} {number}")).into()
@@ -52,12 +52,21 @@ fn write(indexes: &[&dyn Index], places: Range<u64>) {
 }
 
 fn check(index: &dyn Index, oracle: &MemoryIndex, size: u64) {
-    let place = |id| index.place_of_order(&OrderId::new(id)).unwrap();
+    let place = |id| index.places_of_orders(&[&OrderId::new(id)]).unwrap()[0];
     for number in (0..size).step_by(997).chain([size - 1]) {
         assert_eq!(place(order(number)), Some(LogIndex(number)));
     }
     let unknown = (size..size + 500).map(order);
     assert!(unknown.into_iter().all(|id| place(id).is_none()));
+    // Of many together each is found, or not, as it is alone.
+    let mixed = (0..2 * size).step_by(1 + size as usize / 100);
+    let ids: Vec<OrderId> = mixed
+        .clone()
+        .map(|number| OrderId::new(order(number)))
+        .collect();
+    let places = index.places_of_orders(&ids.iter().collect::<Vec<_>>());
+    let expected = mixed.map(|number| (number < size).then_some(LogIndex(number)));
+    assert_eq!(places.unwrap(), expected.collect::<Vec<_>>());
     for (space, what) in [
         (Space::Customers, "customer"),
         (Space::Receivers, "receiver"),
@@ -99,7 +108,8 @@ fn pairs_are_found_over_merges_and_restarts() {
     let merged = files(folder.path());
     let index = FjallIndex::open(folder.path()).unwrap();
     check(&index, &oracle, ORDERS);
-    assert!((1..=3).contains(&merged.len()), "{merged:?}");
+    // Some eleven went there, and eight were merged.
+    assert!((1..=7).contains(&merged.len()), "{merged:?}");
 }
 
 #[test]
@@ -138,8 +148,8 @@ fn damage_is_noticed_and_never_an_answer() {
         fs::write(file, &damaged).unwrap();
         // Either it is seen at once, or when the damaged page is read.
         if let Ok(index) = FjallIndex::open(folder.path()) {
-            let read = |place| index.place_of_order(&OrderId::new(order(place)));
-            let right = |place| Some(LogIndex(place));
+            let read = |place| index.places_of_orders(&[&OrderId::new(order(place))]);
+            let right = |place| vec![Some(LogIndex(place))];
             assert!(
                 (0..110_000)
                     .step_by(11)

@@ -200,9 +200,10 @@ fn pair(guard: Guard) -> Result<Pair, IndexError> {
 }
 
 impl Index for FjallIndex {
-    fn place_of_order(&self, id: &OrderId) -> Result<Option<LogIndex>, IndexError> {
-        let place = self.runs.place_of_order(key_of_id(id))?;
-        Ok(place.map(LogIndex))
+    fn places_of_orders(&self, ids: &[&OrderId]) -> Result<Vec<Option<LogIndex>>, IndexError> {
+        let keys: Vec<u128> = ids.iter().map(|id| key_of_id(id)).collect();
+        let places = self.runs.places_of_orders(&keys)?.into_iter();
+        Ok(places.map(|place| place.map(LogIndex)).collect())
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {

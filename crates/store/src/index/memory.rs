@@ -40,11 +40,14 @@ impl MemoryIndex {
 }
 
 impl Index for MemoryIndex {
-    fn place_of_order(&self, id: &OrderId) -> Result<Option<LogIndex>, IndexError> {
-        let key = key_of_id(id).to_be_bytes();
-        let place = self.get(Space::Orders, &key)?;
-        let place = place.and_then(|place| place.first_chunk().copied());
-        Ok(place.map(|place| LogIndex(u64::from_be_bytes(place))))
+    fn places_of_orders(&self, ids: &[&OrderId]) -> Result<Vec<Option<LogIndex>>, IndexError> {
+        let spaces = self.read();
+        let orders = spaces.get(&Space::Orders);
+        let place = |id: &&OrderId| {
+            let place = orders?.get(&key_of_id(id).to_be_bytes()[..])?;
+            Some(LogIndex(u64::from_be_bytes(*place.first_chunk()?)))
+        };
+        Ok(ids.iter().map(place).collect())
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {

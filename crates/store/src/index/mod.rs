@@ -128,11 +128,11 @@ impl Change {
 /// [`Space::Customers`], [`Space::Receivers`]) is only ever added, as [`Entries`]; ids are looked up one by
 /// one there, and texts in ranges.
 pub trait Index: Send + Sync {
-    /// The place of an order in the order log.
+    /// The place in the order log of each of these orders that has one.
     ///
     /// # Errors
     /// When the engine fails.
-    fn place_of_order(&self, id: &OrderId) -> Result<Option<LogIndex>, IndexError>;
+    fn places_of_orders(&self, ids: &[&OrderId]) -> Result<Vec<Option<LogIndex>>, IndexError>;
     /// The value of a key, of any space but [`Space::Orders`].
     ///
     /// # Errors

@@ -42,8 +42,12 @@ impl Filter {
 
     /// False only where the key was not inserted.
     pub(super) fn may_hold(&self, key: u128) -> bool {
-        let (block, mut bits) = self.probes(key);
-        bits.all(|bit| self.words[block + bit / 64] & (1 << (bit % 64)) != 0)
+        let (block, bits) = self.probes(key);
+        // All bits, whether or not the first is there: a processor looks for the next key meanwhile, where it
+        // need not guess.
+        bits.fold(true, |held, bit| {
+            held & (self.words[block + bit / 64] & (1 << (bit % 64)) != 0)
+        })
     }
 
     /// The first word of a key's block, and its bits there: the block from the upper half of the key,

@@ -29,7 +29,7 @@ use worker::Worker;
 const ORDERS_TO_FLUSH: u64 = 65_536;
 
 /// When the oldest of so many neighbours is no longer than the others together, they are merged.
-const NEIGHBOURS: usize = 4;
+const NEIGHBOURS: usize = 8;
 
 /// All runs there are.
 pub(super) struct Runs {
@@ -80,17 +80,25 @@ impl Runs {
         self.worker.add(Run::in_memory(end..places.end, tables))
     }
 
-    /// The place of an order.
+    /// The place of each of these orders that has one.
     ///
     /// # Errors
     /// When a file cannot be read or is damaged.
-    pub(super) fn place_of_order(&self, key: u128) -> io::Result<Option<u64>> {
-        let at = |place| Pair { key, place };
+    pub(super) fn places_of_orders(&self, keys: &[u128]) -> io::Result<Vec<Option<u64>>> {
+        let mut places: Vec<Option<u64>> = vec![None; keys.len()];
         let mut found = Vec::new();
-        for run in self.worker.list().iter().filter(|run| run.may_hold(key)) {
-            run.range(ORDERS, at(0), at(u64::MAX), 1, &mut found)?;
+        // Run by run: where one filter is in memory is looked up for many keys at a time.
+        for run in self.worker.list().iter() {
+            for (key, place) in keys.iter().zip(&mut places) {
+                if run.may_hold(*key) {
+                    let at = |place| Pair { key: *key, place };
+                    run.range(ORDERS, at(0), at(u64::MAX), 1, &mut found)?;
+                    let least = found.drain(..).map(|pair| pair.place);
+                    *place = least.chain(*place).min();
+                }
+            }
         }
-        Ok(found.iter().map(|pair| pair.place).min())
+        Ok(places)
     }
 
     /// The first `limit` pairs of a table from one to another, both included.

@@ -64,11 +64,16 @@ enum Pairs {
 }
 
 impl Run {
-    /// Sorts the pairs of these places; where they are sorted piece by piece, that only merges.
+    /// Sorts the pairs of these places.
     pub(super) fn in_memory(places: Range<u64>, mut tables: Tables) -> Self {
         for table in &mut tables {
-            table.sort();
+            table.sort_unstable();
         }
+        Self::sorted(places, tables)
+    }
+
+    /// Of pairs that are sorted.
+    pub(super) fn sorted(places: Range<u64>, tables: Tables) -> Self {
         let mut filter = Filter::for_keys(tables[ORDERS].len());
         for pair in &tables[ORDERS] {
             filter.insert(pair.key);

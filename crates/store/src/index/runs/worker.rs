@@ -174,8 +174,10 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
         for run in runs {
             pairs.extend(run.chunk(table, 0)?);
         }
+        // Sorted piece by piece: this merges them.
+        pairs.sort();
     }
-    Ok(Run::in_memory(start..end, tables))
+    Ok(Run::sorted(start..end, tables))
 }
 
 fn work(shared: &Shared, jobs: &Receiver<Vec<Arc<Run>>>, on_flushed: &OnFlushed) {
