@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use types::{
-    BatchId, FullBatch, MemberId, Mutation, OrderId, PersonalParts, VerifiedBatch, mutated,
+    BatchId, FullBatch, MemberId, Mutation, OrderId, PersonalParts, VerifiedBatch, Voucher, mutated,
 };
 
 /// The pool's caps. They refuse unsolicited batches only, never one that a proposal names
@@ -64,11 +64,14 @@ impl Held {
 #[derive(Debug, Default)]
 pub struct Pool {
     limits: PoolLimits,
+    /// The member whose pool it is.
+    own: Option<MemberId>,
     held: BTreeMap<BatchId, Held>,
     by_arrival: BTreeSet<(u64, BatchId)>,
     shares: BTreeMap<MemberId, Share>,
-    /// In how many batches an order is; one signed by a customer can be in several. Asked for one order
-    /// at a time, never in its own order.
+    /// In how many batches an order is that this member could take in: one signed by a customer can be in
+    /// several, one that a till vouches for only in those of its own member. Asked for one order at a time,
+    /// never in its own order.
     orders: foldhash::HashMap<OrderId, u32>,
     arrivals: u64,
     /// Those without all their personal parts.
@@ -82,10 +85,11 @@ struct Share {
 }
 
 impl Pool {
-    /// An empty pool.
-    pub fn new(limits: PoolLimits) -> Self {
+    /// An empty pool of a member, or of an observer.
+    pub fn new(limits: PoolLimits, own: Option<MemberId>) -> Self {
         Self {
             limits,
+            own,
             ..Self::default()
         }
     }
@@ -136,7 +140,7 @@ impl Pool {
         let share = self.shares.entry(batch.batch().author).or_default();
         share.orders = share.orders.saturating_add(batch.len().into());
         share.bytes = share.bytes.saturating_add(batch.bytes().into());
-        for (order, _) in batch.entries() {
+        for order in could_take_in(self.own, &batch) {
             let count = self.orders.entry(*order).or_default();
             *count = count.saturating_add(1);
         }
@@ -161,7 +165,7 @@ impl Pool {
         let held = self.held.remove(id)?;
         self.by_arrival.remove(&(held.arrival, *id));
         self.incomplete.remove(id);
-        for (order, _) in held.batch.entries() {
+        for order in could_take_in(self.own, &held.batch) {
             match self.orders.get_mut(order) {
                 Some(count) if *count > 1 => *count = count.saturating_sub(1),
                 _ => {
@@ -218,7 +222,7 @@ impl Pool {
         self.held.get(id)
     }
 
-    /// True when some batch held carries the order.
+    /// True when some batch held carries the order, one that this member could take in.
     pub fn has_order(&self, id: &OrderId) -> bool {
         self.orders.contains_key(id)
     }
@@ -246,4 +250,16 @@ impl Pool {
             .values()
             .fold(0, |sum, share| sum.saturating_add(share.orders))
     }
+}
+
+/// The orders of a batch that a member could take in as well.
+fn could_take_in(
+    member: Option<MemberId>,
+    batch: &VerifiedBatch,
+) -> impl Iterator<Item = &OrderId> {
+    let entries = batch.batch().entries.iter().zip(batch.entries());
+    entries.filter_map(move |(entry, (id, _))| match &entry.order().voucher {
+        Voucher::Till(till) => (Some(*till) == member).then_some(id),
+        Voucher::Key { .. } => Some(id),
+    })
 }

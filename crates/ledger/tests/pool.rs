@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use ledger::{Pool, PoolLimits, PoolRefusal};
-use support::{batch, member, order_id, personal};
+use support::{batch, member, order_id, personal, till_batch};
 use types::{PersonalParts, VerifiedBatch};
 
 fn whole(orders: &[u64]) -> PersonalParts {
@@ -89,7 +89,7 @@ fn every_author_has_its_share() {
         author_orders: 3,
         author_bytes: 1_000_000,
     };
-    let mut pool = Pool::new(limits);
+    let mut pool = Pool::new(limits, None);
     put(&mut pool, &batch(1, 1, &[1, 2]));
     let full = Err(PoolRefusal { orders: 2 });
     assert_eq!(pool.room_for(&member(1), 1, 0), Ok(()));
@@ -119,7 +119,7 @@ fn a_share_is_bounded_in_bytes_too() {
         author_orders: 100,
         author_bytes: 2 * bytes,
     };
-    let mut pool = Pool::new(limits);
+    let mut pool = Pool::new(limits, None);
     put(&mut pool, &first);
     assert_eq!(pool.room_for(&member(1), 1, bytes), Ok(()));
     assert_eq!(
@@ -134,7 +134,7 @@ fn taking_a_batch_out_makes_room_again() {
         author_orders: 2,
         author_bytes: 1_000_000,
     };
-    let mut pool = Pool::new(limits);
+    let mut pool = Pool::new(limits, None);
     let batch = batch(1, 1, &[1, 2]);
     put(&mut pool, &batch);
     assert!(pool.room_for(&member(1), 1, 0).is_err());
@@ -160,6 +160,22 @@ fn an_order_in_two_batches_is_held_until_both_are_gone() {
     assert_eq!(has(&pool), [false, true, true, false]);
     assert!(pool.remove(&second.id()).is_some());
     assert_eq!(has(&pool), [false; 4]);
+}
+
+#[test]
+fn of_orders_that_tills_vouch_for_it_looks_for_its_members_own() {
+    let mut pool = Pool::new(PoolLimits::default(), Some(member(1)));
+    let (own, other) = (till_batch(1, &[1, 2]), till_batch(2, &[3]));
+    let ids = |batch: &VerifiedBatch| batch.entries().iter().map(|(id, _)| *id).collect();
+    let (of_own, of_other): (Vec<_>, Vec<_>) = (ids(&own), ids(&other));
+    put(&mut pool, &own);
+    put(&mut pool, &other);
+    assert!(of_own.iter().all(|id| pool.has_order(id)));
+    assert!(!pool.has_order(&of_other[0]));
+    assert_eq!(pool.orders(), 3);
+    assert!(pool.remove(&other.id()).is_some());
+    assert!(pool.remove(&own.id()).is_some());
+    assert!(!of_own.iter().any(|id| pool.has_order(id)));
 }
 
 #[test]

@@ -190,7 +190,7 @@ impl Replica {
             voting,
             signatures,
             reader,
-            pool: Pool::new(PoolLimits::default()),
+            pool: Pool::new(PoolLimits::default(), my_id),
             tree: Tree::new(head),
             unindexed: VecDeque::new(),
             consensus: Consensus::new(settings, me, height, hash),
@@ -223,7 +223,7 @@ impl Replica {
     /// small ones with few orders.
     #[must_use]
     pub fn with_pool_limits(mut self, limits: PoolLimits) -> Self {
-        self.pool = Pool::new(limits);
+        self.pool = Pool::new(limits, self.my_id);
         self
     }
 

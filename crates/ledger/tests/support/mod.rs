@@ -47,3 +47,17 @@ pub(crate) fn batch(author: u8, number: u64, orders: &[u64]) -> VerifiedBatch {
     let chain = ChainId::ZERO;
     Batch::sign(&Simulated, &chain, &secret, member(author), number, entries)
 }
+
+/// A batch of orders that the till of its author vouches for.
+pub(crate) fn till_batch(author: u8, orders: &[u64]) -> VerifiedBatch {
+    let secret = IdentitySecret::new([author; 32]);
+    let entries = orders.iter().map(|number| {
+        let Entry::Order(order) = entry(*number);
+        Entry::Order(Order {
+            voucher: Voucher::Till(member(author)),
+            ..order
+        })
+    });
+    let (chain, author) = (ChainId::ZERO, member(author));
+    Batch::sign(&Simulated, &chain, &secret, author, 1, entries.collect())
+}

@@ -241,9 +241,14 @@ impl Backend for NodeBackend {
 
     fn order(&self, id: OrderId) -> BoxFuture<'_, Result<Option<OrderRecord>, ReadError>> {
         self.read(move |view| {
-            // Between the two looks an order may become final: the pool first, then the store.
-            let pooled = view.pooled_order(&id);
-            Ok(final_order(view, &id)?.or(pooled))
+            if let Some(known) = final_order(view, &id)? {
+                return Ok(Some(known));
+            }
+            match view.pooled_order(&id) {
+                Some(pooled) => Ok(Some(pooled)),
+                // Between the two looks it may have become final.
+                None => final_order(view, &id),
+            }
         })
     }
 

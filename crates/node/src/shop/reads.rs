@@ -197,8 +197,9 @@ pub(super) fn sealed_block(view: &View, name: BlockName) -> Option<BlockRecord> 
         .sealed()
         .into_iter()
         .find(|sealed| asked_for(sealed.block, sealed.header.height))?;
-    let orders = sealed.orders.iter().filter_map(|id| view.pooled_order(id));
-    let orders = orders
+    let orders = view
+        .orders_of(&sealed)
+        .into_iter()
         .map(|record| RecordedOrder {
             id: record.id,
             order: record.order,

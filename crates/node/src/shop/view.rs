@@ -87,8 +87,8 @@ struct State {
     progress: Option<Progress>,
     stopping: bool,
     pool: BTreeMap<BatchId, Pooled>,
-    /// Where an order is in the pool.
-    orders: foldhash::HashMap<OrderId, (BatchId, usize)>,
+    /// How many orders the batches of the pool hold.
+    pooled_orders: u64,
     /// Rises with every batch, so that the pool is listed in order of arrival.
     arrivals: u64,
     sealed: BTreeMap<Height, Sealed>,
@@ -100,6 +100,9 @@ struct State {
 
 struct Pooled {
     batch: VerifiedBatch,
+    /// The first bytes of each order's id: to look through those of a full pool takes well under a
+    /// millisecond, and seldom anybody does.
+    marks: Vec<u32>,
     personal: PersonalParts,
     arrival: u64,
     sealed: Option<Height>,
@@ -110,6 +113,7 @@ struct Pooled {
 pub(super) struct Sealed {
     pub(super) block: BlockHash,
     pub(super) header: Header,
+    pub(super) batches: Vec<BatchId>,
     pub(super) orders: Vec<OrderId>,
 }
 
@@ -264,14 +268,12 @@ impl View {
                 ..
             } => {
                 let info = self.info(block, header.clone(), orders.len(), None, false);
-                self.state().seal(
-                    Sealed {
-                        block,
-                        header,
-                        orders,
-                    },
-                    &batches,
-                );
+                self.state().seal(Sealed {
+                    block,
+                    header,
+                    batches,
+                    orders,
+                });
                 self.feed
                     .publish(EventData::BlockSealed { block: info.into() });
             }
@@ -379,25 +381,33 @@ impl View {
 
     /// An order of the pool.
     pub(super) fn pooled_order(&self, id: &OrderId) -> Option<OrderRecord> {
+        self.state().find(id)
+    }
+
+    /// The orders of a certified block, those of the pool.
+    pub(super) fn orders_of(&self, sealed: &Sealed) -> Vec<OrderRecord> {
         let state = self.state();
-        let (batch, place) = state.orders.get(id)?;
-        state.pool.get(batch)?.record(*place)
+        let batches = sealed.batches.iter().filter_map(|id| state.pool.get(id));
+        let mut held = batches.flat_map(Pooled::records);
+        // Both in the order of the order log; what was recorded before is left out of the block.
+        let recorded = sealed.orders.iter();
+        recorded
+            .filter_map(|id| held.find(|record| record.id == *id))
+            .collect()
     }
 
     /// How much waits, and the oldest of it.
     pub(super) fn pool(&self, limit: usize) -> (PoolCounts, Vec<OrderRecord>) {
         let state = self.state();
         let counts = PoolCounts {
-            orders: u64::try_from(state.orders.len()).unwrap_or(u64::MAX),
+            orders: state.pooled_orders,
             batches: u64::try_from(state.pool.len()).unwrap_or(u64::MAX),
         };
         let mut batches: Vec<&Pooled> = state.pool.values().collect();
         batches.sort_by_key(|pooled| pooled.arrival);
         let orders = batches
             .into_iter()
-            .flat_map(|pooled| {
-                (0..pooled.batch.entries().len()).filter_map(|place| pooled.record(place))
-            })
+            .flat_map(Pooled::records)
             .take(limit)
             .collect();
         (counts, orders)
@@ -406,7 +416,8 @@ impl View {
     /// After how many seconds there is likely to be room in a full pool.
     pub(super) fn retry_after_seconds(&self) -> u32 {
         let state = self.state();
-        state.drain.seconds_for(state.orders.len(), Instant::now())
+        let waiting = usize::try_from(state.pooled_orders).unwrap_or(usize::MAX);
+        state.drain.seconds_for(waiting, Instant::now())
     }
 
     /// Certified blocks that are not final yet, newest first.
@@ -478,40 +489,37 @@ impl View {
 impl State {
     fn pool(&mut self, batch: VerifiedBatch, personal: PersonalParts) {
         let id = batch.id();
-        self.arrivals += 1;
-        for (place, (order, _)) in batch.entries().iter().enumerate() {
-            self.orders.entry(*order).or_insert((id, place));
+        if let Some(known) = self.pool.get_mut(&id) {
+            known.personal = personal;
+            return;
         }
-        let arrival = self
-            .pool
-            .get(&id)
-            .map_or(self.arrivals, |known| known.arrival);
-        let sealed = self.pool.get(&id).and_then(|known| known.sealed);
-        self.pool.insert(
-            id,
-            Pooled {
-                batch,
-                personal,
-                arrival,
-                sealed,
-            },
-        );
+        self.arrivals += 1;
+        self.pooled_orders += u64::from(batch.len());
+        let marks = batch.entries().iter().map(|(order, _)| mark_of(order));
+        let pooled = Pooled {
+            marks: marks.collect(),
+            batch,
+            personal,
+            arrival: self.arrivals,
+            sealed: None,
+        };
+        self.pool.insert(id, pooled);
+    }
+
+    fn find(&self, id: &OrderId) -> Option<OrderRecord> {
+        self.pool.values().find_map(|pooled| pooled.find(id))
     }
 
     fn forget(&mut self, batches: &[BatchId]) {
         for id in batches {
             if let Some(pooled) = self.pool.remove(id) {
-                for (order, _) in pooled.batch.entries() {
-                    if self.orders.get(order).is_some_and(|(batch, _)| batch == id) {
-                        self.orders.remove(order);
-                    }
-                }
+                self.pooled_orders -= u64::from(pooled.batch.len());
             }
         }
     }
 
-    fn seal(&mut self, sealed: Sealed, batches: &[BatchId]) {
-        for batch in batches {
+    fn seal(&mut self, sealed: Sealed) {
+        for batch in &sealed.batches {
             if let Some(pooled) = self.pool.get_mut(batch) {
                 pooled.sealed = Some(sealed.header.height);
             }
@@ -540,7 +548,24 @@ impl State {
     }
 }
 
+fn mark_of(id: &OrderId) -> u32 {
+    let [first, second, third, fourth, ..] = *id.as_bytes();
+    u32::from_ne_bytes([first, second, third, fourth])
+}
+
 impl Pooled {
+    fn find(&self, id: &OrderId) -> Option<OrderRecord> {
+        let mark = mark_of(id);
+        let marked = (0..).zip(&self.marks).filter(|(_, other)| **other == mark);
+        let mut places = marked.map(|(place, _)| place);
+        let place = places.find(|place| self.batch.entries()[*place].0 == *id)?;
+        self.record(place)
+    }
+
+    fn records(&self) -> impl Iterator<Item = OrderRecord> {
+        (0..self.marks.len()).filter_map(|place| self.record(place))
+    }
+
     fn record(&self, place: usize) -> Option<OrderRecord> {
         let (id, _) = self.batch.entries().get(place)?;
         let Entry::Order(order) = self.batch.batch().entries.get(place)?;
@@ -555,5 +580,49 @@ impl Pooled {
             },
             placement: None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::{Batch, IdentitySecret, MemberId, Simulated};
+
+    use super::*;
+    use crate::shop::orders::tests::submission;
+
+    /// A batch of these orders, and the order of each.
+    fn batch(number: u64, salts: &[u8]) -> (VerifiedBatch, PersonalParts) {
+        let submissions: Vec<_> = salts.iter().map(|salt| submission(*salt)).collect();
+        let orders = submissions.iter();
+        let entries = orders.map(|submission| Entry::Order(submission.order.clone()));
+        let batch = Batch::sign(
+            &Simulated,
+            &types::ChainId::ZERO,
+            &IdentitySecret::new([1; 32]),
+            MemberId::ZERO,
+            number,
+            entries.collect(),
+        );
+        let parts = submissions.into_iter();
+        let parts = parts.map(|submission| Some(submission.personal));
+        (batch, Arc::new(parts.collect()))
+    }
+
+    #[test]
+    fn an_order_in_two_batches_is_found_until_both_are_gone() {
+        let mut state = State::default();
+        let (first, second) = (batch(1, &[1, 2]), batch(2, &[2, 3]));
+        let id = |salt| submission(salt).order.id();
+        state.pool(first.0.clone(), first.1);
+        state.pool(second.0.clone(), second.1);
+        let found = |state: &State| [1, 2, 3, 4].map(|salt| state.find(&id(salt)).is_some());
+        assert_eq!(found(&state), [true, true, true, false]);
+        assert_eq!(state.pooled_orders, 4);
+        state.forget(&[first.0.id()]);
+        assert_eq!(found(&state), [false, true, true, false]);
+        assert_eq!(state.find(&id(3)).unwrap().id, id(3));
+        state.forget(&[first.0.id(), second.0.id()]);
+        assert_eq!(found(&state), [false; 4]);
+        assert_eq!(state.pooled_orders, 0);
     }
 }
