@@ -13,6 +13,9 @@ pub struct DecodeError {
     reason: String,
 }
 
+/// What is hashed or signed is mostly shorter, so that it is put together without moving it.
+const USUAL_BYTES: usize = 256;
+
 /// The canonical encoding of a value: the one byte string that stands for it.
 pub fn encode<T: BorshSerialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(encoded_len(value));
@@ -107,7 +110,7 @@ impl Domain {
 
 /// SHA-256 over the domain's tag (a length byte before it) and the canonical encoding of a value.
 pub fn hash<K, T: BorshSerialize + ?Sized>(domain: Domain, value: &T) -> Fixed<K, 32> {
-    hash_with(&mut Vec::new(), domain, value)
+    hash_with(&mut Vec::with_capacity(USUAL_BYTES), domain, value)
 }
 
 /// As [`hash()`], for many values one after the other: what is hashed is put together in `scratch`.
@@ -148,7 +151,7 @@ pub fn signing_bytes<T: BorshSerialize + ?Sized>(
     chain: &ChainId,
     value: &T,
 ) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     put_tag(&mut bytes, domain);
     bytes.extend_from_slice(chain.as_bytes());
     encode_into(&mut bytes, value);

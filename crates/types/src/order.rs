@@ -4,7 +4,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
-    encoding::{Domain, encode, encoded_len, hash_with, signing_bytes},
+    encoding::{Domain, encode, encoded_len, hash, hash_with, signing_bytes},
     fixed::{ChainId, IdentityPublicKey, IdentitySignature, MemberId, OrderId, PersonalHash},
     signatures::{IdentityCheck, IdentitySecret, Signatures},
     text::Text,
@@ -81,9 +81,6 @@ pub enum OrderError {
     /// The customer's signature does not fit.
     #[error("the customer's signature is not right for this order on this network")]
     WrongSignature,
-    /// The personal part given does not match the hash in the public part.
-    #[error("customer, details and salt do not match the order's personal hash")]
-    PersonalMismatch,
 }
 
 /// The public part without the signature: what the id and a customer's signature are over.
@@ -117,7 +114,7 @@ impl Order {
 
     /// The order's id: SHA-256 over the public part without the signature.
     pub fn id(&self) -> OrderId {
-        self.id_with(&mut Vec::new())
+        hash(Domain::Order, &self.unsigned())
     }
 
     fn id_with(&self, scratch: &mut Vec<u8>) -> OrderId {
@@ -173,11 +170,7 @@ impl Order {
 impl PersonalPart {
     /// What the public part commits to.
     pub fn hash(&self) -> PersonalHash {
-        self.hash_with(&mut Vec::new())
-    }
-
-    fn hash_with(&self, scratch: &mut Vec<u8>) -> PersonalHash {
-        hash_with(scratch, Domain::Personal, self)
+        hash(Domain::Personal, self)
     }
 
     /// True when it is the one an order commits to and keeps within its bounds.
@@ -187,14 +180,15 @@ impl PersonalPart {
 
     /// As [`PersonalPart::is_of`], put together in `scratch`.
     pub(crate) fn is_of_with(&self, order: &Order, scratch: &mut Vec<u8>) -> bool {
-        encoded_len(self) <= MAX_PERSONAL_BYTES && self.hash_with(scratch) == order.personal_hash
+        encoded_len(self) <= MAX_PERSONAL_BYTES
+            && order.personal_hash == hash_with(scratch, Domain::Personal, self)
     }
 }
 
 impl Entry {
     /// The entry's id.
     pub fn id(&self) -> OrderId {
-        self.id_with(&mut Vec::new())
+        self.order().id()
     }
     /// As [`Entry::id`], put together in `scratch`.
     pub(crate) fn id_with(&self, scratch: &mut Vec<u8>) -> OrderId {

@@ -156,7 +156,10 @@ pub(super) fn judge(
     chain: &ChainId,
     signatures: &dyn Signatures,
 ) -> Vec<Option<Answer>> {
-    let mut wrong: Vec<Option<OrderError>> = group.iter().map(wrong_by_itself).collect();
+    let mut wrong: Vec<Option<OrderError>> = group
+        .iter()
+        .map(|submission| submission.order.check_bounds().err())
+        .collect();
     let (places, checks): (Vec<usize>, Vec<_>) = (0..)
         .zip(group)
         .filter_map(|(place, submission)| Some((place, submission.order.check(chain)?)))
@@ -172,14 +175,6 @@ pub(super) fn judge(
         .into_iter()
         .map(|wrong| wrong.map(|error| Err(SubmitError::Invalid(error.to_string()))))
         .collect()
-}
-
-fn wrong_by_itself(submission: &Submission) -> Option<OrderError> {
-    if let Err(error) = submission.order.check_bounds() {
-        return Some(error);
-    }
-    let fits = submission.personal.hash() == submission.order.personal_hash;
-    (!fits).then_some(OrderError::PersonalMismatch)
 }
 
 #[cfg(test)]
@@ -257,14 +252,13 @@ pub(super) mod tests {
         assert!(judged(&[]).is_empty());
 
         group[1].order.placed_at = UnixMillis(1);
-        group[3].personal.salt = [0; 16];
         group[4].order.amount.minor_units = MAX_MINOR_UNITS + 1;
         group[6].order.amount.minor_units += 1;
         let wrong: Vec<Option<OrderError>> = vec![
             None,
             Some(OrderError::WrongSignature),
             None,
-            Some(OrderError::PersonalMismatch),
+            None,
             Some(OrderError::AmountTooLarge),
             None,
             None,
