@@ -41,9 +41,9 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
     let mut ids = Ids::with_capacity_and_hasher(entries, Default::default());
     for (batch_place, batch) in (0_u32..).zip(batches) {
         let of_batch: Vec<&OrderId> = batch.entries().iter().map(|(id, _)| id).collect();
-        let before = branch.recorded_among(&of_batch);
+        let recorded_before = branch.recorded_among(&of_batch);
         for (place, (id, leaf)) in batch.entries().iter().enumerate() {
-            let known = before.contains(&place) || !ids.insert(*id);
+            let known = recorded_before.contains(&place) || !ids.insert(*id);
             if known && !mutated(Mutation::RecordAgain) {
                 continue;
             }

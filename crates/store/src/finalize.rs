@@ -40,7 +40,6 @@ impl Staged {
 }
 
 /// Writes into the index what was staged, in the order in which it was.
-#[derive(Clone)]
 pub struct Indexer {
     shared: Arc<Shared>,
 }

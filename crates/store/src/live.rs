@@ -32,37 +32,42 @@ struct LiveHeight {
 /// protocol bounds: two blocks a proposer a height, and a small window of heights.
 #[derive(Debug, Default)]
 pub(crate) struct LiveHeights {
+    /// Nothing is kept about this height and those below.
+    final_height: Height,
     heights: BTreeMap<Height, LiveHeight>,
 }
 
 impl LiveHeights {
+    /// Those above a final height.
+    pub(crate) fn above(final_height: Height) -> Self {
+        Self {
+            final_height,
+            ..Self::default()
+        }
+    }
     /// Notes a record about a height.
     pub(crate) fn note(&mut self, height: Height, position: Position) {
-        self.heights
-            .entry(height)
-            .or_default()
-            .first
-            .get_or_insert(position);
+        self.live(height, position);
+    }
+    fn live(&mut self, height: Height, position: Position) -> Option<&mut LiveHeight> {
+        if height <= self.final_height {
+            return None;
+        }
+        let live = self.heights.entry(height).or_default();
+        live.first.get_or_insert(position);
+        Some(live)
     }
     /// Notes a block.
     pub(crate) fn note_block(&mut self, height: Height, hash: BlockHash, position: Position) {
-        self.note(height, position);
-        self.heights
-            .entry(height)
-            .or_default()
-            .blocks
-            .entry(hash)
-            .or_insert(position);
+        if let Some(live) = self.live(height, position) {
+            live.blocks.entry(hash).or_insert(position);
+        }
     }
     /// Notes a finality certificate.
     pub(crate) fn note_finality(&mut self, height: Height, block: BlockHash, position: Position) {
-        self.note(height, position);
-        self.heights
-            .entry(height)
-            .or_default()
-            .certificates
-            .entry(block)
-            .or_insert(position);
+        if let Some(live) = self.live(height, position) {
+            live.certificates.entry(block).or_insert(position);
+        }
     }
     /// Where a block was written.
     pub(crate) fn block(&self, height: Height, hash: &BlockHash) -> Option<Position> {
@@ -81,6 +86,7 @@ impl LiveHeights {
     }
     /// Drops everything up to a height that is final now.
     pub(crate) fn forget_up_to(&mut self, height: Height) {
+        self.final_height = height;
         self.heights = self.heights.split_off(&height.next());
     }
 }

@@ -210,8 +210,7 @@ impl Store {
             poisoned: AtomicBool::new(false),
             _lock: lock,
         });
-        let final_height = height_of(head);
-        let mut heights = LiveHeights::default();
+        let mut heights = LiveHeights::above(head.map_or(Height::GENESIS, |head| head.height));
         let mut pending = Pending::default();
         let log = Log::open(
             Arc::clone(&disk),
@@ -220,8 +219,7 @@ impl Store {
             from,
             durable,
             &mut |position, record| {
-                let tracked = (&mut heights, &mut pending);
-                track(&shared, final_height, tracked, &record, position)?;
+                track(&shared, &mut heights, &mut pending, &record, position)?;
                 if pending.is_full() {
                     pending.write(&*shared.index)
                 } else {
@@ -260,10 +258,9 @@ impl Store {
         self.log.prepare(records)?;
         let appended = self.log.append();
         let positions = self.shared.or_poison(appended)?;
-        let final_height = height_of(self.staged);
         for (record, position) in records.iter().zip(positions) {
-            let tracked = (&mut self.heights, &mut self.pending);
-            let tracked = track(&self.shared, final_height, tracked, record, position);
+            let (heights, pending) = (&mut self.heights, &mut self.pending);
+            let tracked = track(&self.shared, heights, pending, record, position);
             self.shared.or_poison(tracked)?;
         }
         if mutated(Mutation::AnswersBeforeSync) {
@@ -318,46 +315,36 @@ impl Store {
     }
 }
 
-fn height_of(head: Option<Head>) -> Height {
-    head.map_or(Height::GENESIS, |head| head.height)
-}
-
 /// Notes where a record is, as far as it is still needed.
 fn track(
     shared: &Shared,
-    final_height: Height,
-    (heights, pending): (&mut LiveHeights, &mut Pending),
+    heights: &mut LiveHeights,
+    pending: &mut Pending,
     record: &Record,
     position: Position,
 ) -> Result<(), StoreError> {
     match record {
         Record::Batch(batch, _) => return track_batch(shared, batch.id(), position),
         Record::Answer(answer) => pending.answers.push(answer, position),
-        Record::Block(block) if block.header().height > final_height => {
+        Record::Block(block) => {
             heights.note_block(block.header().height, block.hash(), position);
         }
-        Record::Vote(vote) if vote.height > final_height => heights.note(vote.height, position),
-        Record::Certificate(certificate) if certificate.height > final_height => {
-            match certificate.kind {
-                VoteKind::Certify => heights.note(certificate.height, position),
-                VoteKind::Finalize => {
-                    heights.note_finality(certificate.height, certificate.block, position)
-                }
+        Record::Vote(vote) => heights.note(vote.height, position),
+        Record::Certificate(certificate) => match certificate.kind {
+            VoteKind::Certify => heights.note(certificate.height, position),
+            VoteKind::Finalize => {
+                heights.note_finality(certificate.height, certificate.block, position)
             }
-        }
+        },
         Record::FinalityProof(proof) => {
-            let proved = proof.headers.first().map(|header| header.height.previous());
-            if let Some(height) = proved.filter(|height| *height > final_height) {
-                heights.note(height, position);
+            if let Some(header) = proof.headers.first() {
+                heights.note(header.height.previous(), position);
             }
         }
         Record::Evidence(evidence) => {
             pending.evidence.push(evidence, position);
-            if evidence.first.header.height > final_height {
-                heights.note(evidence.first.header.height, position);
-            }
+            heights.note(evidence.first.header.height, position);
         }
-        Record::Block(_) | Record::Vote(_) | Record::Certificate(_) => {}
     }
     Ok(())
 }

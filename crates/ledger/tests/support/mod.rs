@@ -42,15 +42,12 @@ pub(crate) fn order_id(number: u64) -> OrderId {
 
 /// A batch of a member; signatures do not matter here.
 pub(crate) fn batch(author: u8, number: u64, orders: &[u64]) -> VerifiedBatch {
-    let secret = IdentitySecret::new([author; 32]);
-    let entries = orders.iter().copied().map(entry).collect();
-    let chain = ChainId::ZERO;
-    Batch::sign(&Simulated, &chain, &secret, member(author), number, entries)
+    let entries = orders.iter().copied().map(entry);
+    signed(author, number, entries.collect())
 }
 
 /// A batch of orders that the till of its author vouches for.
 pub(crate) fn till_batch(author: u8, orders: &[u64]) -> VerifiedBatch {
-    let secret = IdentitySecret::new([author; 32]);
     let entries = orders.iter().map(|number| {
         let Entry::Order(order) = entry(*number);
         Entry::Order(Order {
@@ -58,6 +55,11 @@ pub(crate) fn till_batch(author: u8, orders: &[u64]) -> VerifiedBatch {
             ..order
         })
     });
-    let (chain, author) = (ChainId::ZERO, member(author));
-    Batch::sign(&Simulated, &chain, &secret, author, 1, entries.collect())
+    signed(author, 1, entries.collect())
+}
+
+fn signed(author: u8, number: u64, entries: Vec<Entry>) -> VerifiedBatch {
+    let secret = IdentitySecret::new([author; 32]);
+    let chain = ChainId::ZERO;
+    Batch::sign(&Simulated, &chain, &secret, member(author), number, entries)
 }

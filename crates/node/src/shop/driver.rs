@@ -474,7 +474,7 @@ impl Round {
 
     /// Tells people what happened; of what became final once it is in the index.
     fn publish(&mut self) -> anyhow::Result<()> {
-        let (finals, others) = mem::take(&mut self.notices)
+        let (notices, others) = mem::take(&mut self.notices)
             .into_iter()
             .partition(|notice| matches!(notice, Notice::Final { .. }));
         self.view.note_all(others, &*self.on_happening);
@@ -482,13 +482,8 @@ impl Round {
         for run in mem::take(&mut self.finalized) {
             staged.push(self.store.stage(run.blocks, run.certificate.as_ref())?);
         }
-        if !staged.is_empty()
-            && !self.indexing.put(Piece {
-                staged,
-                notices: finals,
-            })
-        {
-            return Err(StoreError::Poisoned.into());
+        if !staged.is_empty() {
+            self.indexing.put(Piece { staged, notices })?;
         }
         Ok(())
     }

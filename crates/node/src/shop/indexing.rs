@@ -67,10 +67,12 @@ impl Indexing {
         })
     }
 
-    /// Hands a piece over, waiting while too many wait. False when the thread has ended, which
-    /// [`Indexing::finish`] tells the reason of.
-    pub(super) fn put(&self, piece: Piece) -> bool {
-        self.pieces.send(piece).is_ok()
+    /// Hands a piece over, waiting while too many wait.
+    ///
+    /// # Errors
+    /// When the thread has ended, which [`Indexing::finish`] tells the reason of.
+    pub(super) fn put(&self, piece: Piece) -> Result<(), StoreError> {
+        self.pieces.send(piece).map_err(|_| StoreError::Poisoned)
     }
 
     /// Up to which height the index holds what was handed over.

@@ -184,8 +184,12 @@ impl Chain {
         executed
     }
 
-    /// Appends, syncs and finalizes the next block.
-    pub fn seal(&mut self, store: &mut Store, batches: &[FullBatch]) -> ExecutedBlock {
+    /// Appends and syncs the next block, with what makes it final.
+    pub fn persist(
+        &mut self,
+        store: &mut Store,
+        batches: &[FullBatch],
+    ) -> (ExecutedBlock, Certificate) {
         let executed = self.next(batches);
         let finality = certificate(VoteKind::Finalize, &executed.block);
         let mut records: Vec<Record> = batches.iter().cloned().map(record).collect();
@@ -193,6 +197,12 @@ impl Chain {
         records.push(Record::Certificate(finality.clone()));
         store.append(&records, 1).unwrap();
         store.sync().unwrap();
+        (executed, finality)
+    }
+
+    /// Appends, syncs and finalizes the next block.
+    pub fn seal(&mut self, store: &mut Store, batches: &[FullBatch]) -> ExecutedBlock {
+        let (executed, finality) = self.persist(store, batches);
         store
             .finalize(vec![executed.clone()], Some(&finality))
             .unwrap();
