@@ -303,6 +303,23 @@ impl Consensus {
         )
     }
 
+    /// From when on it matters whether a block with this draw is valid, as long as no certificate speaks
+    /// for it: never at a height that is done, and not while a better votable block keeps the vote for it
+    /// back (rule 2).
+    pub fn matters_from(&self, height: Height, draw: &Draw) -> Monotonic {
+        if self.is_done(height) {
+            return Monotonic(u64::MAX);
+        }
+        let (Some(clock), Some(state)) = (self.clock, self.heights.get(&height)) else {
+            return Monotonic::default();
+        };
+        let better = state.best().is_some_and(|best| best.rank < draw.rank);
+        if height != self.height || !better || mutated(Mutation::VoteDespiteBetter) {
+            return Monotonic::default();
+        }
+        self.voting_times(clock, draw.wait).1
+    }
+
     /// Evaluates the standing conditions: returns what to do now, and when to ask again if nothing
     /// else happens before.
     pub fn poll(&mut self, now: Monotonic, work: Work) -> (Vec<Action>, Option<Monotonic>) {

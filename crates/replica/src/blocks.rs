@@ -1,6 +1,6 @@
 //! Proposing, receiving and validating blocks (`docs/protocol.md` §5 rule 1, §6).
 
-use consensus::{Candidate, check_header};
+use consensus::{Candidate, Draw, check_header};
 use ledger::{choose, execute};
 use store::Record;
 use types::{
@@ -77,6 +77,7 @@ impl Replica {
         self.tree.insert(Node {
             block,
             hash,
+            draw,
             source: None,
             state: State::Waiting,
             persisted: true,
@@ -149,17 +150,25 @@ impl Replica {
             self.send_evidence(from, height, proposer);
             return;
         }
+        let draw = self.draw_of(block.header());
         let known = self.tree.insert(Node {
             block,
             hash,
+            draw,
             source: Some(from),
             state: State::Waiting,
             persisted: false,
             sealed: false,
             known_final: false,
         });
-        self.validate_children(&known);
+        self.validate_certified(&known);
         self.validate(hash);
+    }
+
+    /// What a block's ticket draws, whoever made it.
+    pub(crate) fn draw_of(&self, header: &Header) -> Draw {
+        let (timing, members) = (&self.genesis.timing, self.members.len());
+        consensus::draw_of(header.ticket, header.proposer, timing, members)
     }
 
     /// Validates a waiting block if all it needs is here, asks for what is missing otherwise, and goes
@@ -182,9 +191,10 @@ impl Replica {
         self.try_finalize();
     }
 
-    /// Validates what stands on blocks that count as certified from now on, given highest first.
-    pub(crate) fn validate_children(&mut self, blocks: &[BlockHash]) {
+    /// Validates blocks that count as certified from now on, given highest first, and what stands on them.
+    pub(crate) fn validate_certified(&mut self, blocks: &[BlockHash]) {
         for block in blocks.iter().rev() {
+            self.validate(*block);
             for child in self.tree.children(block) {
                 self.validate(child);
             }
@@ -194,14 +204,46 @@ impl Replica {
     /// Judges a block whose validity is open. What does not depend on its batches being here is checked
     /// once, however many of them arrive one by one.
     fn judge(&mut self, hash: &BlockHash) -> Verdict {
-        let waiting = self
-            .tree
-            .get(hash)
-            .is_some_and(|node| matches!(node.state, State::Waiting));
-        if waiting && let Some(verdict) = self.judge_place(hash) {
-            return verdict;
+        let Some(node) = self.tree.get(hash) else {
+            return Verdict::Missing;
+        };
+        if matches!(node.state, State::Waiting | State::Outranked) {
+            if self.matters_from(node) > self.now.monotonic {
+                if let Some(node) = self.tree.get_mut(hash) {
+                    node.state = State::Outranked;
+                }
+                return Verdict::Missing;
+            }
+            if let Some(verdict) = self.judge_place(hash) {
+                return verdict;
+            }
         }
         self.judge_batches(hash)
+    }
+
+    /// From when on it matters whether a block is valid: at once where it counts as certified.
+    fn matters_from(&self, node: &Node) -> Monotonic {
+        if self.tree.is_certified(&node.hash) {
+            return Monotonic::default();
+        }
+        self.consensus.matters_from(node.height(), &node.draw)
+    }
+
+    /// Validates blocks of the present height that no better one outranks any longer. Returns when that may
+    /// be so for the next one, if nothing else happens before.
+    pub(crate) fn refresh_outranked(&mut self) -> Option<Monotonic> {
+        let height = self.consensus.height();
+        let outranked = self.tree.iter().filter(|node| node.height() == height);
+        let times: Vec<(Monotonic, BlockHash)> = outranked
+            .filter(|node| node.is_outranked())
+            .map(|node| (self.matters_from(node), node.hash))
+            .collect();
+        let now = self.now.monotonic;
+        for (_, block) in times.iter().filter(|(time, _)| *time <= now) {
+            self.validate(*block);
+        }
+        let later = times.into_iter().map(|(time, _)| time);
+        later.filter(|time| *time > now).min()
     }
 
     /// Checks header, ticket and place in the chain; `None` when they hold.
@@ -300,12 +342,10 @@ impl Replica {
                 "the order log it commits to is not what its orders yield".to_owned(),
             );
         }
-        let (timing, members) = (&self.genesis.timing, self.members.len());
         Verdict::Valid(Box::new(Valid {
             executed,
             log_size_before: frontier.size(),
             seed: next_seed(&parent.seed, &header.ticket),
-            draw: consensus::draw_of(header.ticket, header.proposer, timing, members),
             batches,
             since: self.now.monotonic,
         }))
@@ -345,8 +385,8 @@ impl Replica {
         let height = node.height();
         let candidate = Candidate {
             block: *hash,
-            rank: valid.draw.rank,
-            wait: valid.draw.wait,
+            rank: node.draw.rank,
+            wait: node.draw.wait,
             votable: false,
             empty: node.block.block.batches.is_empty(),
         };
@@ -382,8 +422,8 @@ impl Replica {
             }
             candidates.push(Candidate {
                 block: node.hash,
-                rank: valid.draw.rank,
-                wait: valid.draw.wait,
+                rank: node.draw.rank,
+                wait: node.draw.wait,
                 votable: whole && timely,
                 empty: node.block.block.batches.is_empty(),
             });

@@ -328,9 +328,11 @@ impl Replica {
                 }
                 None => {
                     self.out.persist.push(Record::Block(block.clone()));
+                    let draw = self.draw_of(block.header());
                     self.tree.insert(Node {
                         block,
                         hash,
+                        draw,
                         source: Some(from),
                         state: State::Waiting,
                         persisted: true,

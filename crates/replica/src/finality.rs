@@ -89,7 +89,7 @@ impl Replica {
         self.out.notices.push(Notice::Final {
             block: node.hash,
             header: header.clone(),
-            wait: valid.draw.wait,
+            wait: node.draw.wait,
             batches: batches.clone(),
             orders: valid
                 .executed

@@ -122,16 +122,18 @@ impl Replica {
         self.consensus.header(&block.signed_header());
         let hash = block.hash();
         if self.tree.get(&hash).is_none() {
+            let draw = self.draw_of(block.header());
             let known = self.tree.insert(Node {
                 block,
                 hash,
+                draw,
                 source: None,
                 state: State::Waiting,
                 persisted: true,
                 sealed: false,
                 known_final: false,
             });
-            self.validate_children(&known);
+            self.validate_certified(&known);
         }
         self.validate(hash);
     }
@@ -164,7 +166,7 @@ impl Replica {
         }
         self.final_targets.entry(height).or_insert((block, None));
         let known = self.tree.known_final_from(block);
-        self.validate_children(&known);
+        self.validate_certified(&known);
         self.try_finalize();
     }
 

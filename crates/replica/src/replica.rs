@@ -340,10 +340,14 @@ impl Replica {
         }
         let mut wake = None;
         for round in 0..MOST_ROUNDS {
+            let outranked = self.refresh_outranked();
             let future_votable = self.refresh_votable();
             let work = self.work();
             let (actions, rules_wake) = self.consensus.poll(self.now.monotonic, work);
-            wake = [rules_wake, future_votable].into_iter().flatten().min();
+            wake = [rules_wake, future_votable, outranked]
+                .into_iter()
+                .flatten()
+                .min();
             if actions.is_empty() {
                 break;
             }

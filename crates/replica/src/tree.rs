@@ -21,6 +21,8 @@ pub(crate) struct Head {
 pub(crate) struct Node {
     pub(crate) block: SignedBlock,
     pub(crate) hash: BlockHash,
+    /// What its ticket draws, if that is the proposer's.
+    pub(crate) draw: Draw,
     /// Whom to ask for what it needs.
     pub(crate) source: Option<IdentityPublicKey>,
     pub(crate) state: State,
@@ -37,6 +39,9 @@ pub(crate) struct Node {
 pub(crate) enum State {
     /// Its parent or the parent's certificate is not here yet.
     Waiting,
+    /// A better block keeps the vote for it back: it is judged when that ends or a certificate speaks for
+    /// it, which is seldom.
+    Outranked,
     /// All but its batches has been checked, once, and some of them are not here yet.
     Lacking(Lacking),
     /// Valid (`docs/protocol.md` §6).
@@ -59,7 +64,6 @@ pub(crate) struct Valid {
     pub(crate) executed: Executed,
     pub(crate) log_size_before: LogSize,
     pub(crate) seed: Seed,
-    pub(crate) draw: Draw,
     pub(crate) batches: Vec<VerifiedBatch>,
     /// When it was first valid here.
     pub(crate) since: Monotonic,
@@ -83,12 +87,19 @@ impl Node {
     pub(crate) fn valid(&self) -> Option<&Valid> {
         match &self.state {
             State::Valid(valid) => Some(valid),
-            State::Waiting | State::Lacking(_) | State::Invalid(_) => None,
+            State::Waiting | State::Outranked | State::Lacking(_) | State::Invalid(_) => None,
         }
     }
     /// True when it is neither valid nor invalid yet.
     pub(crate) const fn is_open(&self) -> bool {
-        matches!(self.state, State::Waiting | State::Lacking(_))
+        matches!(
+            self.state,
+            State::Waiting | State::Outranked | State::Lacking(_)
+        )
+    }
+    /// True when it waits for a better block to lose its place.
+    pub(crate) const fn is_outranked(&self) -> bool {
+        matches!(self.state, State::Outranked)
     }
     /// True when it is invalid.
     pub(crate) const fn is_invalid(&self) -> bool {
@@ -99,7 +110,9 @@ impl Node {
     pub(crate) fn wants(&self, id: &BatchId) -> bool {
         match &self.state {
             State::Lacking(lacking) => lacking.batches.contains(id),
-            State::Waiting => self.known_final && self.block.block.batches.contains(id),
+            State::Waiting | State::Outranked => {
+                self.known_final && self.block.block.batches.contains(id)
+            }
             State::Valid(_) => self.block.block.batches.contains(id),
             State::Invalid(_) => false,
         }

@@ -56,12 +56,9 @@ impl Replica {
         let block = self.tree.get(&vote.block);
         let proposer = block.map(|node| node.block.header().proposer);
         let whole = block.is_some_and(|node| {
-            node.valid().is_some_and(|valid| {
-                valid
-                    .batches
-                    .iter()
-                    .all(|batch| self.pool.get(&batch.id()).is_some_and(|held| held.complete))
-            })
+            let mut batches = node.block.block.batches.iter();
+            (node.valid().is_some() || node.is_outranked())
+                && batches.all(|id| self.pool.get(id).is_some_and(|held| held.complete))
         });
         // More votes than an honest member sends are no reason to ask for anything.
         let counted = self.tally.has(&vote);
@@ -175,8 +172,7 @@ impl Replica {
         {
             self.fetch_whole(from, height, block);
         }
-        // Children may have waited for their parent's certificate.
-        self.validate_children(&certified);
+        self.validate_certified(&certified);
         self.try_finalize();
     }
 
@@ -204,7 +200,7 @@ impl Replica {
         let notice = Notice::Sealed {
             block: *block,
             header: node.block.header().clone(),
-            wait: valid.draw.wait,
+            wait: node.draw.wait,
             batches: node.block.block.batches.clone(),
             orders: valid
                 .executed

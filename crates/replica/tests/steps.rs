@@ -6,15 +6,15 @@ mod world;
 use std::sync::Arc;
 
 use ledger::PoolLimits;
-use replica::{Checker, Event, Outgoing, Output, Replica, Setup, Submission, To};
+use replica::{Checker, Event, Notice, Outgoing, Output, Replica, Setup, Submission, To};
 use store::{MemoryDisk, MemoryIndex, Record, SEGMENT_BYTES, Store};
 use types::{
-    Amount, FaultModel, Header, Height, MemberIndex, Message, Monotonic, Now, Order, PersonalPart,
-    Simulated, Text, UnixMillis, VoteKind, Voucher,
+    Amount, FaultModel, Header, Height, LogSize, MemberIndex, Message, Monotonic, Now, Order,
+    PersonalPart, SignedBlock, Simulated, Text, UnixMillis, VoteKind, Voucher,
 };
 use world::{
     LAN, World,
-    liar::{block_of, head_of, proposal},
+    liar::{block_of, head_of, later, proposal, vote, waits},
     timing,
 };
 
@@ -431,6 +431,91 @@ fn two_hundred_missing_batches_are_asked_for_a_few_times_not_two_hundred() {
     }
     assert_eq!(asked, [200, 127, 63, 31, 15, 7, 3, 1]);
     assert_eq!(bench.replica.progress().pool_orders, 200);
+}
+
+/// A member with an order that knows a valid block of another; that block's proposer; the next best of the
+/// others' blocks, by whom, invalid if `spoil` says so; and when patience with the first ends for it.
+fn outranked(spoil: impl FnOnce(&mut Header)) -> (Bench, usize, SignedBlock, usize, u64) {
+    let mut bench = Bench::new(4);
+    bench.submit();
+    let head = head_of(&bench.world, 0);
+    let others = waits(&bench.world, 4, &head.0).into_iter();
+    let others: Vec<_> = others.filter(|(_, host)| *host != bench.member).collect();
+    let [(_, first), (wait, second), _] = others[..] else {
+        panic!("three others")
+    };
+    let better = block_of(&bench.world, first, &head, |_| ());
+    let worse = block_of(&bench.world, second, &head, spoil);
+    assert_eq!(sealed_or_blamed(&bench.hear(first, proposal(&better))), "");
+    let patience = wait.0 + 5_000 + 8 * 5_000;
+    (bench, first, worse, second, patience)
+}
+
+fn another_log(header: &mut Header) {
+    header.log_size = LogSize(header.log_size.0 + 1);
+}
+
+/// What an output says of a block that was judged.
+fn sealed_or_blamed(output: &Output) -> String {
+    let of = |notice: &Notice| match notice {
+        Notice::Sealed { block, .. } => Some(block.to_string()),
+        Notice::Fault { reason, .. } => Some(reason.clone()),
+        _ => None,
+    };
+    let said: Vec<String> = output.notices.iter().filter_map(of).collect();
+    said.join(", ")
+}
+
+const INVALID: &str = "it sent an invalid block of height 1: the order log it commits to is not what its orders yield";
+
+#[test]
+fn a_worse_block_is_judged_when_patience_with_the_better_one_ends() {
+    let (mut bench, _, worse, second, patience) = outranked(another_log);
+    let mut output = bench.hear(second, proposal(&worse));
+    for _ in 0..20 {
+        if !sealed_or_blamed(&output).is_empty() {
+            break;
+        }
+        bench.time = output.wake.unwrap().0.max(bench.time + 1);
+        output = bench.step(Event::Tick);
+    }
+    assert_eq!(sealed_or_blamed(&output), INVALID);
+    assert_eq!(bench.time, patience);
+}
+
+#[test]
+fn a_worse_block_is_judged_when_the_better_ones_proposer_lied() {
+    let (mut bench, first, worse, second, _) = outranked(another_log);
+    assert_eq!(sealed_or_blamed(&bench.hear(second, proposal(&worse))), "");
+    let head = head_of(&bench.world, 0);
+    let lie = block_of(&bench.world, first, &head, later);
+    let output = bench.hear(first, proposal(&lie));
+    assert_eq!(sealed_or_blamed(&output), INVALID);
+}
+
+#[test]
+fn a_worse_block_is_judged_when_a_quorum_votes_for_it() {
+    let (mut bench, _, worse, second, _) = outranked(|_| ());
+    assert_eq!(sealed_or_blamed(&bench.hear(second, proposal(&worse))), "");
+    let mut said = Vec::new();
+    for host in [1, 2, 3] {
+        let vote = vote(
+            &bench.world,
+            host,
+            VoteKind::Certify,
+            Height(1),
+            worse.hash(),
+        );
+        let output = bench.hear(host, vote);
+        let asked = sent(output.sealed.peek()).into_iter();
+        let asked: Vec<_> = asked
+            .filter(|(_, what)| what.starts_with("fetch"))
+            .collect();
+        assert_eq!(asked, [], "all of it is here");
+        said.push(sealed_or_blamed(&output));
+    }
+    assert_eq!(said, ["", "", &worse.hash().to_string()]);
+    assert_eq!(bench.replica.progress().height, Height(2));
 }
 
 #[test]
