@@ -92,7 +92,7 @@ describe('a chain of headers', () => {
 
 describe('a header', () => {
   const wrong: readonly (readonly [string, () => SignedHeader[], string])[] = [
-    ['version', () => withHeader(4, { version: 2 }), 'has version 2 and not 1'],
+    ['version', () => withHeader(4, { version: 3 }), 'has version 3 and not 2'],
     ['chain', () => withHeader(4, { chain: leafHash(net.network.chain) }), 'of another network'],
     ['epoch', () => withHeader(4, { epoch: 1n }), 'of epoch 1 and not 0'],
     ['height', () => withHeader(4, { height: 6n }), 'of height 6'],

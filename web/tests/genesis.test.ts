@@ -22,7 +22,7 @@ describe('a genesis', () => {
         member.possession,
     );
     const expected =
-      '0100' +
+      '0200' +
       '0d000000' +
       toHex(toUtf8('Market Street')) +
       '00386e939c010000' +
@@ -86,7 +86,7 @@ describe('a genesis', () => {
   });
 
   it.each([
-    ['has 2 for version', { version: 2 }],
+    ['has 3 for version', { version: 3 }],
     ["the network's name is a text of 65", { network: 'a'.repeat(65) }],
     ['genesis_time_ms of the genesis is not', { genesis_time_ms: -1 }],
     ['the currency is not', { currency: 'euro' }],

@@ -6,7 +6,7 @@ import { POSSESSION_SUITE, SIGNATURE_SUITE } from '../src/protocol/bls';
 import { concat, toHex, toUtf8, Writer } from '../src/protocol/bytes';
 import { type Certificate, encodeCertificate, type VoteKind, voteSigningBytes } from '../src/protocol/certificate';
 import type { SignedHeader } from '../src/protocol/frames';
-import { type FaultModel, type Network, openNetwork } from '../src/protocol/genesis';
+import { type FaultModel, type Network, openNetwork, VERSION } from '../src/protocol/genesis';
 import { hash } from '../src/protocol/hash';
 import { blockSigningBytes, encodeHeader, type Header, headerHash } from '../src/protocol/header';
 import { nextSeed, ticketSigningBytes } from '../src/protocol/lottery';
@@ -53,7 +53,7 @@ export function card(one: Shop) {
 
 export function genesis(shops: readonly Shop[], faultModel: FaultModel = 'byzantine') {
   return {
-    version: 1,
+    version: VERSION,
     network: 'Market Street',
     genesis_time_ms: Number(GENESIS_TIME),
     currency: 'EUR',
@@ -126,7 +126,7 @@ export class TestNetwork {
         this.shop(proposer).voting,
       );
       const header: Header = {
-        version: 1,
+        version: VERSION,
         chain,
         epoch: 0n,
         height,

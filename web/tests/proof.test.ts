@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { toHex } from '../src/protocol/bytes';
 import type { Certificate } from '../src/protocol/certificate';
 import type { Header } from '../src/protocol/header';
+import { VERSION } from '../src/protocol/genesis';
 import { leafHash, rootOf } from '../src/protocol/merkle';
 import { encodeEntry, type Order, orderId, orderSigningBytes } from '../src/protocol/order';
 import { checkProof, type Step } from '../src/protocol/proof';
@@ -29,7 +30,7 @@ function proofOf(order: Order, index = 5, certify = byQuorum): { [name: string]:
   const orders = Array.from({ length: 7 }, (_, at) => (at === index ? order : net.tillOrder(`Receiver ${at}`, 0)));
   const leaves = orders.map((one) => leafHash(encodeEntry(one)));
   const header = {
-    version: 1,
+    version: VERSION,
     chain: network.chain,
     epoch: 0n,
     height: 3n,
@@ -286,7 +287,7 @@ describe('what is no proof', () => {
   });
 
   it('is refused where the genesis is no genesis', () => {
-    const { steps } = checkProof(JSON.stringify(till), '{"version": 1}');
+    const { steps } = checkProof(JSON.stringify(till), `{"version": ${VERSION}}`);
     expect(failed(steps)).toEqual(['form']);
     expect(steps[0]?.detail).toBe('The genesis has no field network.');
   });

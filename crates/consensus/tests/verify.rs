@@ -297,8 +297,8 @@ type Change = fn(&mut Header);
 fn each_field_of_a_header_is_checked() {
     let log = "the order log it commits to is not what its orders yield";
     let fields: [(&str, Change); 16] = [
-        ("format version 2 is not known here", |header| {
-            header.version = 2;
+        ("format version 3 is not known here", |header| {
+            header.version = 3;
         }),
         ("it belongs to another network", |header| {
             header.chain = ChainId::ZERO;

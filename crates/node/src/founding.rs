@@ -367,7 +367,7 @@ mod tests {
         json["version"] = 9.into();
         fs::write(&path, json.to_string()).unwrap();
         assert!(
-            refusal().contains("the genesis has format version 9; this program reads version 1")
+            refusal().contains("the genesis has format version 9; this program reads version 2")
         );
 
         fs::write(&path, vec![b' '; 1024 * 1024 + 1]).unwrap();

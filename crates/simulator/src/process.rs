@@ -1,9 +1,9 @@
 //! A running member: the production replica and store, driven as a node drives them.
 //!
 //! A round: take what has come in, step the replica for each, append what it persists, sync once,
-//! send what that unseals, index what became final, and only then answer those who placed orders.
-//! While the disk syncs nothing else happens, so what comes meanwhile shares the next sync. The index is
-//! written in the round itself, where a node leaves that to another thread.
+//! send what that unseals, hand over what became final to be indexed, and then answer those who placed
+//! orders. While the disk syncs nothing else happens, so what comes meanwhile shares the next sync. The
+//! index is some time behind, as that of a busy node is.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -13,8 +13,8 @@ use std::{
 use replica::{
     Event, FinalRun, Notice, Outgoing, Output, Replica, Sealed, Setup, Submission, Submitted,
 };
-use store::{CommitReceipt, MemoryIndex, Record, Store, StoreError};
-use types::{Certificate, FullBatch, Height, Message, Monotonic, Now, OrderId};
+use store::{CommitReceipt, MemoryIndex, Record, Staged, Store, StoreError};
+use types::{Certificate, FullBatch, Height, Message, Micros, Monotonic, Now, OrderId};
 
 use crate::{
     disks::FaultyDisk,
@@ -24,6 +24,9 @@ use crate::{
 
 /// How many inputs one round takes at most, as in a node.
 const MOST_INPUTS_A_ROUND: usize = 256;
+
+/// What became final is in the index so much later.
+const INDEX_LAG: Micros = Micros::from_millis(20);
 
 /// Something that waits for the process.
 #[derive(Debug)]
@@ -83,6 +86,8 @@ pub(crate) struct Process {
     dirty: bool,
     sealed: Vec<Sealed>,
     finalized: Vec<FinalRun>,
+    /// What is to be put into the index, and when.
+    staged: VecDeque<(Monotonic, Staged)>,
     submitted: Vec<Submitted>,
     wake: Option<Monotonic>,
     /// How many moments of writing, syncing and sending are left before it crashes.
@@ -138,6 +143,7 @@ impl Process {
             dirty: false,
             sealed: Vec::new(),
             finalized: Vec::new(),
+            staged: VecDeque::new(),
             submitted: Vec::new(),
             wake: None,
             crash_in: None,
@@ -164,7 +170,8 @@ impl Process {
 
     /// True when nothing is to be done and nothing waits for the disk.
     pub(crate) fn is_asleep(&self) -> bool {
-        !self.syncing && self.inbox.is_empty() && self.replica.progress().asleep
+        let working = self.syncing || !self.inbox.is_empty() || !self.staged.is_empty();
+        !working && self.replica.progress().asleep
     }
 
     /// Where the replica stands: the height it works on and its final height.
@@ -181,6 +188,7 @@ impl Process {
     /// Takes what has come in, or the time.
     pub(crate) fn round(&mut self, now: Now, effects: &mut Effects) -> Result<Next, Stop> {
         assert!(!self.syncing, "a process that syncs does nothing else");
+        self.write_index(now, effects)?;
         let count = self.inbox.len().min(MOST_INPUTS_A_ROUND);
         if count == 0 {
             self.step(Event::Tick, now, effects)?;
@@ -220,11 +228,8 @@ impl Process {
         self.dirty = false;
         self.moment()?;
         self.send(effects)?;
-        let indexed = self.index(effects)?;
+        self.stage(now, effects)?;
         self.step(Event::Committed(receipt), now, effects)?;
-        if let Some(height) = indexed {
-            self.step(Event::Indexed(height), now, effects)?;
-        }
         self.advance(now, effects)
     }
 
@@ -232,18 +237,16 @@ impl Process {
     fn advance(&mut self, now: Now, effects: &mut Effects) -> Result<Next, Stop> {
         while !self.dirty && (!self.sealed.is_empty() || !self.finalized.is_empty()) {
             self.send(effects)?;
-            if let Some(height) = self.index(effects)? {
-                self.step(Event::Indexed(height), now, effects)?;
-            }
+            self.stage(now, effects)?;
         }
         if self.dirty {
             self.syncing = true;
             return Ok(Next::Sync);
         }
-        self.index(effects)?;
         self.answer(effects);
         Ok(Next::Sleep(if self.inbox.is_empty() {
-            self.wake
+            let due = self.staged.front().map(|(due, _)| *due);
+            self.wake.into_iter().chain(due).min()
         } else {
             Some(now.monotonic)
         }))
@@ -335,17 +338,31 @@ impl Process {
         Ok(())
     }
 
-    fn index(&mut self, effects: &mut Effects) -> Result<Option<Height>, Stop> {
-        let mut indexed = None;
+    /// Hands over what became final.
+    fn stage(&mut self, now: Now, effects: &mut Effects) -> Result<(), Stop> {
         for run in std::mem::take(&mut self.finalized) {
-            self.moment()?;
-            let last = run.blocks.last();
-            indexed = last.map(|block| block.block.header().height).or(indexed);
             observe_final(self.host, &run, &mut effects.seen);
-            self.store.finalize(run.blocks, run.certificate.as_ref())?;
-            self.moment()?;
+            let staged = self.store.stage(run.blocks, run.certificate.as_ref())?;
+            let due = now.monotonic.plus(INDEX_LAG);
+            self.staged.push_back((due, staged));
         }
-        Ok(indexed)
+        Ok(())
+    }
+
+    /// Puts into the index what was handed over long enough ago.
+    fn write_index(&mut self, now: Now, effects: &mut Effects) -> Result<(), Stop> {
+        while let Some((due, staged)) = self.staged.pop_front() {
+            if due > now.monotonic {
+                self.staged.push_front((due, staged));
+                break;
+            }
+            let height = staged.height();
+            self.moment()?;
+            self.store.indexer().write(staged)?;
+            self.moment()?;
+            self.step(Event::Indexed(height), now, effects)?;
+        }
+        Ok(())
     }
 
     /// One of the moments at which a process can be told to crash.

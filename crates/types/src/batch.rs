@@ -7,7 +7,6 @@ use borsh::{BorshDeserialize, BorshSerialize, io};
 use crate::{
     encoding::{Domain, encoded_len, hash, signing_bytes},
     fixed::{BatchId, ChainId, Digest, IdentityPublicKey, IdentitySignature, MemberId, OrderId},
-    merkle,
     mutation::{Mutation, mutated},
     order::{Entry, MAX_ENTRY_BYTES, OrderError, PersonalPart, Voucher},
     signatures::{IdentityCheck, IdentitySecret, Signatures},
@@ -22,7 +21,7 @@ pub struct Batch {
     pub number: u64,
     /// What it carries, in order.
     pub entries: Vec<Entry>,
-    /// The author's signature over author, number and the Merkle root of the entries.
+    /// The author's signature over author, number and the hash of the entries.
     pub signature: IdentitySignature,
 }
 
@@ -138,39 +137,40 @@ impl Batch {
         entries: Vec<Entry>,
     ) -> VerifiedBatch {
         let hashes = hashes_of(&entries);
-        let root = root_of(&hashes);
+        let entries_hash = hash_of(&hashes);
         let mut batch = Self {
             author,
             number,
             entries,
             signature: IdentitySignature::ZERO,
         };
-        batch.signature = signatures.sign_identity(secret, &batch.signing_bytes(chain, &root));
-        VerifiedBatch::made(batch.into(), hashes, &root)
+        batch.signature =
+            signatures.sign_identity(secret, &batch.signing_bytes(chain, &entries_hash));
+        VerifiedBatch::made(batch.into(), hashes, &entries_hash)
     }
 
-    /// The Merkle root over the entries.
-    pub fn root(&self) -> Digest {
-        root_of(&hashes_of(&self.entries))
+    /// The hash over the leaves of the entries.
+    pub fn entries_hash(&self) -> Digest {
+        hash_of(&hashes_of(&self.entries))
     }
 
-    fn signing_bytes(&self, chain: &ChainId, root: &Digest) -> Vec<u8> {
+    fn signing_bytes(&self, chain: &ChainId, entries_hash: &Digest) -> Vec<u8> {
         signing_bytes(
             Domain::BatchSignature,
             chain,
-            &(self.author, self.number, root),
+            &(self.author, self.number, entries_hash),
         )
     }
 
-    /// The batch's id: SHA-256 over author, number, root and signature.
+    /// The batch's id: SHA-256 over author, number, hash of the entries and signature.
     pub fn id(&self) -> BatchId {
-        self.id_with(&self.root())
+        self.id_with(&self.entries_hash())
     }
 
-    fn id_with(&self, root: &Digest) -> BatchId {
+    fn id_with(&self, entries_hash: &Digest) -> BatchId {
         hash(
             Domain::Batch,
-            &(self.author, self.number, root, self.signature),
+            &(self.author, self.number, entries_hash, self.signature),
         )
     }
 
@@ -221,7 +221,7 @@ impl Batch {
         let mut hashes = Vec::with_capacity(self.entries.len());
         let mut scratch = Vec::new();
         for (place, entry) in self.entries.iter().enumerate() {
-            let (leaf, length) = merkle::leaf_hash_of(&mut scratch, entry);
+            let (id, leaf, length) = entry.hashes_with(&mut scratch);
             if length > MAX_ENTRY_BYTES {
                 return Err(BatchError::EntryTooLarge { entry: place });
             }
@@ -234,17 +234,17 @@ impl Batch {
                 return Err(BatchError::ForeignTill { entry: place });
             }
             checks.extend(order.check(chain));
-            hashes.push((entry.id_with(&mut scratch), leaf));
+            hashes.push((id, leaf));
         }
-        let root = root_of(&hashes);
+        let entries_hash = hash_of(&hashes);
         if !mutated(Mutation::UnsignedBatches) {
             checks.push(IdentityCheck {
                 key: *author_key,
-                message: self.signing_bytes(chain, &root),
+                message: self.signing_bytes(chain, &entries_hash),
                 signature: self.signature,
             });
         }
-        Ok(VerifiedBatch::of(self, bytes, hashes, &root))
+        Ok(VerifiedBatch::of(self, bytes, hashes, &entries_hash))
     }
 }
 
@@ -252,14 +252,16 @@ impl Batch {
 fn hashes_of(entries: &[Entry]) -> Vec<(OrderId, Digest)> {
     let mut scratch = Vec::new();
     let hashes = entries.iter().map(|entry| {
-        let (leaf, _) = merkle::leaf_hash_of(&mut scratch, entry);
-        (entry.id_with(&mut scratch), leaf)
+        let (id, leaf, _) = entry.hashes_with(&mut scratch);
+        (id, leaf)
     });
     hashes.collect()
 }
 
-fn root_of(hashes: &[(OrderId, Digest)]) -> Digest {
-    merkle::root_of(hashes.iter().map(|(_, leaf)| leaf))
+/// The hash over the leaves.
+fn hash_of(hashes: &[(OrderId, Digest)]) -> Digest {
+    let leaves: Vec<&Digest> = hashes.iter().map(|(_, leaf)| leaf).collect();
+    hash(Domain::BatchEntries, &leaves)
 }
 
 impl VerifiedBatch {
@@ -267,19 +269,24 @@ impl VerifiedBatch {
     /// checksum guards every record. Signatures are not checked again.
     pub fn from_own_disk(batch: Arc<Batch>) -> Self {
         let hashes = hashes_of(&batch.entries);
-        let root = root_of(&hashes);
-        Self::made(batch, hashes, &root)
+        let entries_hash = hash_of(&hashes);
+        Self::made(batch, hashes, &entries_hash)
     }
 
     /// One of this member's own or from its disk.
-    fn made(batch: Arc<Batch>, hashes: Vec<(OrderId, Digest)>, root: &Digest) -> Self {
+    fn made(batch: Arc<Batch>, hashes: Vec<(OrderId, Digest)>, entries_hash: &Digest) -> Self {
         let bytes = u32::try_from(encoded_len(&*batch)).unwrap_or(u32::MAX);
-        Self::of(batch, bytes, hashes, root)
+        Self::of(batch, bytes, hashes, entries_hash)
     }
 
-    fn of(batch: Arc<Batch>, bytes: u32, hashes: Vec<(OrderId, Digest)>, root: &Digest) -> Self {
+    fn of(
+        batch: Arc<Batch>,
+        bytes: u32,
+        hashes: Vec<(OrderId, Digest)>,
+        entries_hash: &Digest,
+    ) -> Self {
         Self {
-            id: batch.id_with(root),
+            id: batch.id_with(entries_hash),
             entries: Arc::new(hashes),
             bytes,
             batch,

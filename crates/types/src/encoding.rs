@@ -14,7 +14,7 @@ pub struct DecodeError {
 }
 
 /// What is hashed or signed is mostly shorter, so that it is put together without moving it.
-const USUAL_BYTES: usize = 256;
+pub(crate) const USUAL_BYTES: usize = 256;
 
 /// The canonical encoding of a value: the one byte string that stands for it.
 pub fn encode<T: BorshSerialize + ?Sized>(value: &T) -> Vec<u8> {
@@ -62,10 +62,12 @@ pub enum Domain {
     Member,
     /// Proof of possession of a voting key.
     Possession,
-    /// An order's id, and a customer's signature of it.
+    /// A customer's signature of an order.
     Order,
     /// Hash of a personal part.
     Personal,
+    /// The leaves of a batch's entries.
+    BatchEntries,
     /// A batch's id.
     Batch,
     /// An author's signature over a batch.
@@ -95,6 +97,7 @@ impl Domain {
             Self::Possession => "dexter/1/possession",
             Self::Order => "dexter/1/order",
             Self::Personal => "dexter/1/personal",
+            Self::BatchEntries => "dexter/1/batch-entries",
             Self::Batch => "dexter/1/batch",
             Self::BatchSignature => "dexter/1/batch-signature",
             Self::BatchList => "dexter/1/batch-list",

@@ -58,7 +58,7 @@ pub use vote::{Certificate, Vote, VoteKind};
 
 /// The version of every format in this crate, carried in headers, on the wire and on disk. A peer
 /// or a file of another version is refused in words.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 
 /// Has this entry been recorded in the order log of a branch?
 ///

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     encoding::{encode_into, sha256},
-    fixed::Digest,
+    fixed::{Digest, Fixed},
     units::{LogIndex, LogSize},
 };
 
@@ -19,7 +19,10 @@ pub fn leaf_hash(data: &[u8]) -> Digest {
 
 /// The hash of a leaf that is the canonical encoding of a value, put together in `scratch`; and the
 /// length of the encoding.
-pub(crate) fn leaf_hash_of<T: BorshSerialize>(scratch: &mut Vec<u8>, value: &T) -> (Digest, usize) {
+pub(crate) fn leaf_hash_of<K, T: BorshSerialize>(
+    scratch: &mut Vec<u8>,
+    value: &T,
+) -> (Fixed<K, 32>, usize) {
     scratch.clear();
     scratch.push(0x00);
     encode_into(scratch, value);
@@ -142,11 +145,6 @@ impl Frontier {
 
 /// The root over a list of leaf hashes.
 pub fn root(leaves: &[Digest]) -> Digest {
-    root_of(leaves)
-}
-
-/// As [`root`], of leaf hashes wherever they stand.
-pub(crate) fn root_of<'a>(leaves: impl IntoIterator<Item = &'a Digest>) -> Digest {
     let mut frontier = Frontier::new();
     let mut completed = Vec::new();
     for leaf in leaves {

@@ -4,8 +4,11 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
-    encoding::{Domain, encode, encoded_len, hash, hash_with, signing_bytes},
-    fixed::{ChainId, IdentityPublicKey, IdentitySignature, MemberId, OrderId, PersonalHash},
+    encoding::{Domain, USUAL_BYTES, encode, encoded_len, hash, hash_with, signing_bytes},
+    fixed::{
+        ChainId, Digest, IdentityPublicKey, IdentitySignature, MemberId, OrderId, PersonalHash,
+    },
+    merkle,
     signatures::{IdentityCheck, IdentitySecret, Signatures},
     text::Text,
     units::{Amount, MAX_MINOR_UNITS, UnixMillis},
@@ -97,6 +100,11 @@ enum UnsignedVoucher<'a> {
     Till(&'a MemberId),
     Key(&'a IdentityPublicKey),
 }
+/// An entry without the signature.
+#[derive(BorshSerialize)]
+enum UnsignedEntry<'a> {
+    Order(Unsigned<'a>),
+}
 
 impl Order {
     fn unsigned(&self) -> Unsigned<'_> {
@@ -112,13 +120,14 @@ impl Order {
         }
     }
 
-    /// The order's id: SHA-256 over the public part without the signature.
+    /// The order's id: the hash that its leaf of the order log would have without the signature. An order
+    /// that a till vouches for has none, and its leaf's hash is the id.
     pub fn id(&self) -> OrderId {
-        hash(Domain::Order, &self.unsigned())
+        self.id_with(&mut Vec::with_capacity(USUAL_BYTES))
     }
 
     fn id_with(&self, scratch: &mut Vec<u8>) -> OrderId {
-        hash_with(scratch, Domain::Order, &self.unsigned())
+        merkle::leaf_hash_of(scratch, &UnsignedEntry::Order(self.unsigned())).0
     }
 
     /// The bytes a customer signs.
@@ -190,11 +199,14 @@ impl Entry {
     pub fn id(&self) -> OrderId {
         self.order().id()
     }
-    /// As [`Entry::id`], put together in `scratch`.
-    pub(crate) fn id_with(&self, scratch: &mut Vec<u8>) -> OrderId {
-        match self {
-            Self::Order(order) => order.id_with(scratch),
-        }
+    /// The entry's id, its leaf's hash, and the length of its encoding, put together in `scratch`.
+    pub(crate) fn hashes_with(&self, scratch: &mut Vec<u8>) -> (OrderId, Digest, usize) {
+        let (leaf, length): (Digest, _) = merkle::leaf_hash_of(scratch, self);
+        let id = match &self.order().voucher {
+            Voucher::Till(_) => OrderId::new(*leaf.as_bytes()),
+            Voucher::Key { .. } => self.order().id_with(scratch),
+        };
+        (id, leaf, length)
     }
     /// The order, where it is one.
     pub fn order(&self) -> &Order {

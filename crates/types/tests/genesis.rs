@@ -29,9 +29,9 @@ fn each_fault_is_found() {
     let hour = 3_600_000_000;
     let changes: [(Change, GenesisError); 16] = [
         (
-            |genesis| genesis.version = 2,
+            |genesis| genesis.version = FORMAT_VERSION + 1,
             GenesisError::Version {
-                found: 2,
+                found: FORMAT_VERSION + 1,
                 expected: FORMAT_VERSION,
             },
         ),

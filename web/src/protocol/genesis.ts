@@ -19,7 +19,7 @@ import { writeCurrency } from './order';
 import { about, Refused } from './refused';
 
 /** The version of the formats of genesis and header (docs/protocol.md §2). */
-export const VERSION = 1;
+export const VERSION = 2;
 /** The only epoch there is in this version (docs/protocol.md, What is built). */
 export const EPOCH = 0n;
 /** The most members a network may have (docs/protocol.md §2). */

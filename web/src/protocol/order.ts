@@ -2,6 +2,7 @@ import { concat, Writer } from './bytes';
 import { KEY_BYTES, SIGNATURE_BYTES, verifyEd25519 } from './ed25519';
 import { hash, HASH_BYTES, signingBytes } from './hash';
 import type { Fields } from './fields';
+import { leafHash } from './merkle';
 import { about, Refused } from './refused';
 
 /** The longest receiver, in bytes of UTF-8 (docs/protocol.md §3, Order). */
@@ -83,9 +84,9 @@ export function encodeEntry(order: Order): Uint8Array {
   return concat(Uint8Array.of(0), encodeOrder(order));
 }
 
-/** The order's id (docs/protocol.md §2, `dexter/1/order`). */
+/** The order's id: the hash its leaf would have without a customer's signature (docs/protocol.md §3, Order). */
 export function orderId(order: Order): Uint8Array {
-  return hash('order', unsigned(order).bytes());
+  return leafHash(concat(Uint8Array.of(0), unsigned(order).bytes()));
 }
 
 /** What a customer signs (docs/protocol.md §3, Placing an order). */

@@ -220,7 +220,7 @@ mod tests {
             voucher,
         };
         let header = Header {
-            version: 1,
+            version: types::FORMAT_VERSION,
             chain: ChainId::new([1; 32]),
             epoch: Epoch(2),
             height: Height(u64::MAX),

@@ -76,7 +76,7 @@ impl Fake {
             MemberCard::new(&Simulated, Text::new(name).unwrap(), &identity, &voting)
         };
         let genesis = Genesis {
-            version: 1,
+            version: types::FORMAT_VERSION,
             network: Text::new("cafés").unwrap(),
             genesis_time: FOUNDED,
             currency: "EUR".parse().unwrap(),
@@ -169,7 +169,7 @@ impl Fake {
         let height = Height(u64::try_from(inner.blocks.len()).unwrap() + 1);
         let ids = vec![batch.id()];
         let header = Header {
-            version: 1,
+            version: types::FORMAT_VERSION,
             chain: self.chain,
             epoch: Epoch(0),
             height,

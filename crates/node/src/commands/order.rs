@@ -497,7 +497,7 @@ mod tests {
         let entry = Entry::Order(order);
         let chain = genesis.chain_id();
         let header = Header {
-            version: 1,
+            version: types::FORMAT_VERSION,
             chain,
             epoch: Epoch(0),
             height: Height(1),

@@ -11,7 +11,7 @@ use types::{Batch, BatchId, Header, Height, OrderId, encode, encoding::sha256};
 use super::{
     Checker, Facts,
     fairness::{next_seed, ticket_bytes},
-    signed,
+    signed, tagged,
 };
 use crate::observation::Observation;
 
@@ -94,7 +94,10 @@ impl Validity {
         };
         let leaves: Vec<_> = batch.entries.iter().map(leaf).collect();
         let number = batch.number.to_le_bytes();
-        let parts: [&[u8]; 3] = [batch.author.as_ref(), &number, &root(&leaves)];
+        let count = (leaves.len() as u32).to_le_bytes();
+        let parts: [&[u8]; 2] = [&count, &leaves.concat()];
+        let entries = digest(&tagged("dexter/1/batch-entries", &parts));
+        let parts: [&[u8]; 3] = [batch.author.as_ref(), &number, &entries];
         let bytes = signed(facts, "dexter/1/batch-signature", &parts);
         let (key, signature) = (&author.identity_key, &batch.signature);
         if !facts.signatures.verify_identity(key, &bytes, signature) {

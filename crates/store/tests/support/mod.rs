@@ -151,7 +151,7 @@ impl Chain {
             .last()
             .map_or(genesis_block_hash(&CHAIN), |block| block.hash);
         let header = Header {
-            version: 1,
+            version: types::FORMAT_VERSION,
             chain: CHAIN,
             epoch: Epoch(0),
             height,
