@@ -47,8 +47,9 @@ const MOST_INPUTS_A_ROUND: usize = 256;
 /// With so many orders a round is full: they take some tens of milliseconds, for which votes wait.
 const FULL_ROUND_ORDERS: usize = 4 * MAX_GROUP_ORDERS;
 
-/// Orders are taken in only so long after those before them. Whoever places one at a time does not notice,
-/// and of many at once more share a batch, its signature, and a sync.
+/// Orders are taken in only so long after those before them were answered. Whoever places one at a time does
+/// not notice, and of many at once, those too that are placed on an answer, more share a batch, its signature,
+/// and a sync.
 const INTAKE_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The longest sleep: the clock is looked at now and then whatever the replica asks for.
@@ -336,8 +337,8 @@ impl Round {
                     groups.extend(self.admit(group, &mut intake)?);
                 }
             }
-            if intake.len() > 0 {
-                next_intake = now + INTAKE_INTERVAL;
+            let taken_in = intake.len() > 0;
+            if taken_in {
                 self.step(Event::Submit(intake.take_submissions()))?;
             } else if self.sleep().is_zero() {
                 // Groups without room, however many come, must not keep it from making room.
@@ -346,6 +347,9 @@ impl Round {
             let submitted = mem::take(&mut self.submitted);
             self.commit()?;
             intake.answer(submitted);
+            if taken_in {
+                next_intake = Instant::now() + INTAKE_INTERVAL;
+            }
             if stopping {
                 return Ok(());
             }
