@@ -208,10 +208,15 @@ impl Replica {
             return Verdict::Missing;
         };
         if matches!(node.state, State::Waiting | State::Outranked) {
-            if self.matters_from(node) > self.now.monotonic {
-                if let Some(node) = self.tree.get_mut(hash) {
-                    node.state = State::Outranked;
-                }
+            let outranked = self.matters_from(node) > self.now.monotonic;
+            if let Some(node) = self.tree.get_mut(hash) {
+                node.state = if outranked {
+                    State::Outranked
+                } else {
+                    State::Waiting
+                };
+            }
+            if outranked {
                 return Verdict::Missing;
             }
             if let Some(verdict) = self.judge_place(hash) {
@@ -232,18 +237,29 @@ impl Replica {
     /// Validates blocks of the present height that no better one outranks any longer. Returns when that may
     /// be so for the next one, if nothing else happens before.
     pub(crate) fn refresh_outranked(&mut self) -> Option<Monotonic> {
-        let height = self.consensus.height();
-        let outranked = self.tree.iter().filter(|node| node.height() == height);
-        let times: Vec<(Monotonic, BlockHash)> = outranked
-            .filter(|node| node.is_outranked())
-            .map(|node| (self.matters_from(node), node.hash))
-            .collect();
+        let times = self.outranked();
         let now = self.now.monotonic;
         for (_, block) in times.iter().filter(|(time, _)| *time <= now) {
             self.validate(*block);
         }
         let later = times.into_iter().map(|(time, _)| time);
         later.filter(|time| *time > now).min()
+    }
+
+    /// True when a block of the present height has come to matter.
+    pub(crate) fn is_outranked_due(&self) -> bool {
+        let mut times = self.outranked().into_iter();
+        times.any(|(time, _)| time <= self.now.monotonic)
+    }
+
+    /// The outranked blocks of the present height, and from when on they matter.
+    fn outranked(&self) -> Vec<(Monotonic, BlockHash)> {
+        let height = self.consensus.height();
+        let outranked = self.tree.iter().filter(|node| node.height() == height);
+        outranked
+            .filter(|node| node.is_outranked())
+            .map(|node| (self.matters_from(node), node.hash))
+            .collect()
     }
 
     /// Checks header, ticket and place in the chain; `None` when they hold.

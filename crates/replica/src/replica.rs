@@ -348,7 +348,8 @@ impl Replica {
                 .into_iter()
                 .flatten()
                 .min();
-            if actions.is_empty() {
+            // Without a clock, say, a block matters that a better one outranked a moment ago.
+            if actions.is_empty() && !self.is_outranked_due() {
                 break;
             }
             if round.saturating_add(1) == MOST_ROUNDS {

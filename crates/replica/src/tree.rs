@@ -39,8 +39,8 @@ pub(crate) struct Node {
 pub(crate) enum State {
     /// Its parent or the parent's certificate is not here yet.
     Waiting,
-    /// A better block keeps the vote for it back: it is judged when that ends or a certificate speaks for
-    /// it, which is seldom.
+    /// Its height is done, or a better block keeps the vote for it back: it is judged when that ends or a
+    /// certificate speaks for it, which is seldom.
     Outranked,
     /// All but its batches has been checked, once, and some of them are not here yet.
     Lacking(Lacking),
@@ -97,7 +97,7 @@ impl Node {
             State::Waiting | State::Outranked | State::Lacking(_)
         )
     }
-    /// True when it waits for a better block to lose its place.
+    /// True when it cannot be voted for as things are.
     pub(crate) const fn is_outranked(&self) -> bool {
         matches!(self.state, State::Outranked)
     }

@@ -10,6 +10,7 @@ use types::{
 use crate::{
     output::{Notice, To},
     replica::{HEIGHT_WINDOW, Replica},
+    tree::Node,
 };
 
 impl Replica {
@@ -57,12 +58,14 @@ impl Replica {
         let proposer = block.map(|node| node.block.header().proposer);
         let whole = block.is_some_and(|node| {
             let mut batches = node.block.block.batches.iter();
-            (node.valid().is_some() || node.is_outranked())
+            node.valid().is_some()
                 && batches.all(|id| self.pool.get(id).is_some_and(|held| held.complete))
         });
+        // What an outranked block lacks is asked for when it comes to matter.
+        let outranked = block.is_some_and(Node::is_outranked);
         // More votes than an honest member sends are no reason to ask for anything.
         let counted = self.tally.has(&vote);
-        let ask = !whole && counted && !mutated(Mutation::NoFetch);
+        let ask = !whole && !outranked && counted && !mutated(Mutation::NoFetch);
         if ask && vote.height > self.tree.head.parent.height {
             self.fetch_whole(from, vote.height, vote.block);
         }

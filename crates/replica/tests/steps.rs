@@ -14,7 +14,7 @@ use types::{
 };
 use world::{
     LAN, World,
-    liar::{block_of, head_of, later, proposal, vote, waits},
+    liar::{block_of, block_with, head_of, later, proposal, vote, waits},
     timing,
 };
 
@@ -516,6 +516,29 @@ fn a_worse_block_is_judged_when_a_quorum_votes_for_it() {
     }
     assert_eq!(said, ["", "", &worse.hash().to_string()]);
     assert_eq!(bench.replica.progress().height, Height(2));
+}
+
+#[test]
+fn what_a_worse_block_lacks_is_asked_for_when_a_quorum_votes_for_it() {
+    let (mut bench, _, _, second, _) = outranked(|_| ());
+    let Message::Batch(full) = batch_of(&bench, second) else {
+        panic!("no batch")
+    };
+    let head = head_of(&bench.world, 0);
+    let worse = block_with(&bench.world, second, &head, &[full.batch], |_| ());
+    assert_eq!(sent(bench.hear(second, proposal(&worse)).sealed.peek()), []);
+    let mut asked = Vec::new();
+    for host in [1, 2, 3] {
+        let (height, block) = (Height(1), worse.hash());
+        let vote = vote(&bench.world, host, VoteKind::Certify, height, block);
+        let output = bench.hear(host, vote);
+        asked.extend(
+            sent(output.sealed.peek())
+                .iter()
+                .map(|(_, what)| (host, *what)),
+        );
+    }
+    assert_eq!(asked.first(), Some(&(3, "fetch batches")));
 }
 
 #[test]

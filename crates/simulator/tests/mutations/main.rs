@@ -151,7 +151,7 @@ const CAUGHT: &[Row] = &[
         &[NoStatusAnswer],
         NoNeedlessAnswer,
         "progress",
-        Lossy(3, 4, &[]),
+        Lossy(21, 4, &[]),
     ),
     alone(
         VoteWithoutPersonal,
