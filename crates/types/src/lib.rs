@@ -56,8 +56,8 @@ pub use units::{
 };
 pub use vote::{Certificate, Vote, VoteKind};
 
-/// The version of every format in this crate, carried in headers, on the wire and on disk. A peer
-/// or a file of another version is refused in words.
+/// The version of every format in this crate, carried in the genesis, in headers and on disk. A network
+/// or a file of another version is refused in words; the wire has a version of its own.
 pub const FORMAT_VERSION: u16 = 2;
 
 /// Has this entry been recorded in the order log of a branch?
