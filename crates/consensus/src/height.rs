@@ -46,6 +46,11 @@ impl HeightState {
         self.eligible().min_by_key(|candidate| candidate.rank)
     }
 
+    /// True when a better votable block keeps the vote for one of this rank back (rule 2).
+    pub(crate) fn holds_back(&self, rank: &Rank) -> bool {
+        self.best().is_some_and(|best| best.rank < *rank) && !mutated(Mutation::VoteDespiteBetter)
+    }
+
     /// True when some votable block, whoever made it, seals a batch: that is work (§5).
     pub(crate) fn has_votable_orders(&self) -> bool {
         let mut candidates = self.candidates.values();

@@ -313,8 +313,7 @@ impl Consensus {
         let (Some(clock), Some(state)) = (self.clock, self.heights.get(&height)) else {
             return Monotonic::default();
         };
-        let better = state.best().is_some_and(|best| best.rank < draw.rank);
-        if height != self.height || !better || mutated(Mutation::VoteDespiteBetter) {
+        if height != self.height || !state.holds_back(&draw.rank) {
             return Monotonic::default();
         }
         self.voting_times(clock, draw.wait).1
@@ -373,9 +372,7 @@ impl Consensus {
             !state.voted.contains(&candidate.block) || mutated(Mutation::VoteAgain)
         }) {
             let (opens, patience_ends) = self.voting_times(clock, candidate.wait);
-            let held_back = best.is_some_and(|best| best < candidate.rank)
-                && !mutated(Mutation::VoteDespiteBetter);
-            let due = if held_back {
+            let due = if state.holds_back(&candidate.rank) {
                 if mutated(Mutation::NoPatience) {
                     continue;
                 }

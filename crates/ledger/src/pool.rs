@@ -222,6 +222,11 @@ impl Pool {
         self.held.get(id)
     }
 
+    /// True when the batch is held with every personal part.
+    pub fn holds_whole(&self, id: &BatchId) -> bool {
+        self.get(id).is_some_and(|held| held.complete)
+    }
+
     /// True when some batch held carries the order, one that this member could take in.
     pub fn has_order(&self, id: &OrderId) -> bool {
         self.orders.contains_key(id)

@@ -1,6 +1,6 @@
 //! Proposing, receiving and validating blocks (`docs/protocol.md` §5 rule 1, §6).
 
-use consensus::{Candidate, Draw, check_header};
+use consensus::check_header;
 use ledger::{choose, execute};
 use store::Record;
 use types::{
@@ -75,14 +75,8 @@ impl Replica {
             })),
         );
         self.tree.insert(Node {
-            block,
-            hash,
-            draw,
-            source: None,
-            state: State::Waiting,
             persisted: true,
-            sealed: false,
-            known_final: false,
+            ..self.waiting(block, hash)
         });
         self.validate(hash);
     }
@@ -150,25 +144,28 @@ impl Replica {
             self.send_evidence(from, height, proposer);
             return;
         }
-        let draw = self.draw_of(block.header());
         let known = self.tree.insert(Node {
-            block,
-            hash,
-            draw,
             source: Some(from),
-            state: State::Waiting,
-            persisted: false,
-            sealed: false,
-            known_final: false,
+            ..self.waiting(block, hash)
         });
         self.validate_certified(&known);
         self.validate(hash);
     }
 
-    /// What a block's ticket draws, whoever made it.
-    pub(crate) fn draw_of(&self, header: &Header) -> Draw {
+    /// A block of which nothing is known yet.
+    pub(crate) fn waiting(&self, block: SignedBlock, hash: BlockHash) -> Node {
         let (timing, members) = (&self.genesis.timing, self.members.len());
-        consensus::draw_of(header.ticket, header.proposer, timing, members)
+        let header = block.header();
+        Node {
+            draw: consensus::draw_of(header.ticket, header.proposer, timing, members),
+            block,
+            hash,
+            source: None,
+            state: State::Waiting,
+            persisted: false,
+            sealed: false,
+            known_final: false,
+        }
     }
 
     /// Validates a waiting block if all it needs is here, asks for what is missing otherwise, and goes
@@ -399,13 +396,7 @@ impl Replica {
             return;
         };
         let height = node.height();
-        let candidate = Candidate {
-            block: *hash,
-            rank: node.draw.rank,
-            wait: node.draw.wait,
-            votable: false,
-            empty: node.block.block.batches.is_empty(),
-        };
+        let candidate = node.candidate(false);
         node.state = State::Valid(valid);
         if !node.known_final {
             self.consensus.valid(height, candidate);
@@ -427,7 +418,7 @@ impl Replica {
             let whole = valid
                 .batches
                 .iter()
-                .all(|batch| self.pool.get(&batch.id()).is_some_and(|held| held.complete))
+                .all(|batch| self.pool.holds_whole(&batch.id()))
                 || mutated(Mutation::VoteWithoutPersonal);
             let timestamp = node.block.header().timestamp;
             let timely = timestamp <= latest || mutated(Mutation::VoteForTheFuture);
@@ -436,13 +427,7 @@ impl Replica {
                 let due = self.now.monotonic.plus(ahead);
                 wake = Some(wake.map_or(due, |other| other.min(due)));
             }
-            candidates.push(Candidate {
-                block: node.hash,
-                rank: node.draw.rank,
-                wait: node.draw.wait,
-                votable: whole && timely,
-                empty: node.block.block.batches.is_empty(),
-            });
+            candidates.push(node.candidate(whole && timely));
         }
         for candidate in candidates {
             self.consensus.valid(height, candidate);

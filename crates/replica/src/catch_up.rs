@@ -6,12 +6,7 @@ use types::{
     Mutation, Proposal, Status, encoded_len, encoding, message::MAX_FINALITY_HEADERS, mutated,
 };
 
-use crate::{
-    check::CheckedFinalBlock,
-    output::To,
-    replica::Replica,
-    tree::{Node, State},
-};
+use crate::{check::CheckedFinalBlock, output::To, replica::Replica, tree::Node};
 
 /// About how many bytes one answer carries: enough to keep a fast link busy, little enough not to keep
 /// votes waiting behind it.
@@ -141,7 +136,7 @@ impl Replica {
             .block
             .batches
             .iter()
-            .filter(|id| !self.pool.get(id).is_some_and(|held| held.complete))
+            .filter(|id| !self.pool.holds_whole(id))
             .copied()
             .collect();
         if missing.is_empty() {
@@ -328,16 +323,11 @@ impl Replica {
                 }
                 None => {
                     self.out.persist.push(Record::Block(block.clone()));
-                    let draw = self.draw_of(block.header());
                     self.tree.insert(Node {
-                        block,
-                        hash,
-                        draw,
                         source: Some(from),
-                        state: State::Waiting,
                         persisted: true,
-                        sealed: false,
                         known_final: true,
+                        ..self.waiting(block, hash)
                     });
                 }
             }

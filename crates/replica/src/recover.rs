@@ -11,7 +11,7 @@ use crate::{
     check::{CheckedBatch, ends_final},
     output::{FinalRun, Notice, Output},
     replica::Replica,
-    tree::{Head, Node, State},
+    tree::{Head, Node},
 };
 
 /// The final head as the store knows it; the genesis before the first block.
@@ -122,16 +122,9 @@ impl Replica {
         self.consensus.header(&block.signed_header());
         let hash = block.hash();
         if self.tree.get(&hash).is_none() {
-            let draw = self.draw_of(block.header());
             let known = self.tree.insert(Node {
-                block,
-                hash,
-                draw,
-                source: None,
-                state: State::Waiting,
                 persisted: true,
-                sealed: false,
-                known_final: false,
+                ..self.waiting(block, hash)
             });
             self.validate_certified(&known);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use consensus::{Draw, Parent};
+use consensus::{Candidate, Draw, Parent};
 use ledger::Executed;
 use types::{
     BatchId, BlockHash, Certificate, Frontier, Height, IdentityPublicKey, LogSize, MemberIndex,
@@ -83,6 +83,16 @@ impl Node {
     }
     pub(crate) const fn parent(&self) -> BlockHash {
         self.block.block.header.parent
+    }
+    /// What the rules need to know of it, if it is valid.
+    pub(crate) fn candidate(&self, votable: bool) -> Candidate {
+        Candidate {
+            block: self.hash,
+            rank: self.draw.rank,
+            wait: self.draw.wait,
+            votable,
+            empty: self.block.block.batches.is_empty(),
+        }
     }
     pub(crate) fn valid(&self) -> Option<&Valid> {
         match &self.state {

@@ -56,10 +56,9 @@ impl Replica {
         self.count(&vote, false);
         let block = self.tree.get(&vote.block);
         let proposer = block.map(|node| node.block.header().proposer);
-        let whole = block.is_some_and(|node| {
-            let mut batches = node.block.block.batches.iter();
-            node.valid().is_some()
-                && batches.all(|id| self.pool.get(id).is_some_and(|held| held.complete))
+        let whole = block.and_then(Node::valid).is_some_and(|valid| {
+            let mut batches = valid.batches.iter();
+            batches.all(|batch| self.pool.holds_whole(&batch.id()))
         });
         // What an outranked block lacks is asked for when it comes to matter.
         let outranked = block.is_some_and(Node::is_outranked);
