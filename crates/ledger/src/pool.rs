@@ -6,8 +6,8 @@ use types::{
     BatchId, FullBatch, MemberId, Mutation, OrderId, PersonalParts, VerifiedBatch, Voucher, mutated,
 };
 
-/// The pool's caps. They refuse unsolicited batches only, never one that a proposal names
-/// (`docs/protocol.md` §3).
+/// The pool's caps. They refuse unsolicited batches only, never one that a block lacks which is being
+/// judged (`docs/protocol.md` §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolLimits {
     /// The most entries of one author, so that no member can fill the pool for the others.
