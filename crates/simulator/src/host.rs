@@ -1,6 +1,7 @@
 //! One member's machine: its clocks, its disk, and what runs on it.
 
-use store::MemoryIndex;
+use store::{Index as _, MemoryIndex};
+use types::LogIndex;
 
 use crate::{
     adversary::Adversary,
@@ -10,6 +11,9 @@ use crate::{
     process::{Process, Stop},
     random::Random,
 };
+
+/// How many orders a file of the index holds: few, so that some are lost with every process.
+const ENTRIES_A_FILE: u64 = 8;
 
 /// What runs on a machine.
 pub(crate) enum Running {
@@ -91,15 +95,16 @@ impl Host {
     pub(crate) fn end(&mut self, power: bool, random: &mut Random) {
         self.running = Running::Nothing;
         self.life += 1;
+        self.index = after_crash(&self.index);
         if power {
             self.disk.lose_power(random);
-            self.index = match random.below(3) {
-                0 => self.index.copy(),
-                1 => self.older_index.copy(),
-                _ => MemoryIndex::new(),
-            };
+            match random.below(3) {
+                0 => {}
+                1 => self.index = after_crash(&self.older_index),
+                _ => self.index = MemoryIndex::new(),
+            }
         }
-        self.older_index = self.index.copy();
+        self.older_index = after_crash(&self.index);
     }
 
     /// True when the process ended because of a fault of its disk that was put there.
@@ -111,4 +116,10 @@ impl Host {
             Stop::Fatal(_) => false,
         }
     }
+}
+
+/// What the end of a process leaves of its index: of the entries only those that were in files.
+fn after_crash(index: &MemoryIndex) -> MemoryIndex {
+    let end = index.entries_end().0;
+    index.after_crash(LogIndex(end - end % ENTRIES_A_FILE))
 }

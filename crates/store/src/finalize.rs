@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use types::{
-    BatchId, BlockHash, Certificate, Height, LogIndex, LogSize, VoteKind, merkle::nodes_before,
+    BatchId, BlockHash, Certificate, FullBatch, Height, LogIndex, LogSize, OrderId, VoteKind,
+    merkle::nodes_before,
 };
 
 use crate::{
@@ -272,12 +273,17 @@ impl Indexer {
 fn collect_entries(block: &ExecutedBlock, entries: &mut Entries) {
     for recorded in &block.recorded {
         let full = &block.batches[recorded.batch as usize];
-        let place = recorded.entry as usize;
-        let order = full.batch.entries[place].order();
-        let personal = full.personal.get(place).and_then(Option::as_ref);
-        let customer = personal.map(|personal| personal.customer.as_str());
-        entries.push(&recorded.id, order.receiver.as_str(), customer);
+        put_entry(entries, &recorded.id, full, recorded.entry);
     }
+}
+
+/// Adds the order at a place of a batch.
+pub(crate) fn put_entry(entries: &mut Entries, id: &OrderId, full: &FullBatch, place: u32) {
+    let place = place as usize;
+    let order = full.batch.entries[place].order();
+    let personal = full.personal.get(place).and_then(Option::as_ref);
+    let customer = personal.map(|personal| personal.customer.as_str());
+    entries.push(id, order.receiver.as_str(), customer);
 }
 
 /// Joins entries that follow one another in one batch.

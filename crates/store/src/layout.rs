@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Rises when what the index holds changes: an index of another one is built again.
-const LAYOUT_VERSION: u16 = 4;
+const LAYOUT_VERSION: u16 = 5;
 const FORMAT_KEY: &[u8] = b"format";
 const HEAD_KEY: &[u8] = b"head";
 /// How many Merkle nodes one value holds: 4 KiB, one block of the index, so that reading a node of
@@ -113,19 +113,33 @@ pub(crate) fn runs_value(height: Height, runs: &[Run]) -> Vec<u8> {
 /// Finds the `place`-th recorded entry of a block: the height, the batch's place in the log, and
 /// the entry's place in the batch.
 pub(crate) fn find_in_runs(
-    mut value: &[u8],
+    value: &[u8],
     mut place: u64,
 ) -> Result<(Height, Position, u32), StoreError> {
-    const WHAT: &str = "a list of recorded entries";
-    let height = Height(take_number(&mut value, WHAT)?);
-    loop {
-        let batch = Position::from_u64(take_number(&mut value, WHAT)?);
-        let rest = take_number(&mut value, WHAT)?;
-        let (entry, count) = (rest >> 32, rest & u64::from(u32::MAX));
-        if place < count {
-            let entry = u32::try_from(entry + place).map_err(|_| damaged(WHAT))?;
-            return Ok((height, batch, entry));
+    let (height, runs) = read_runs(value)?;
+    for run in runs {
+        match u32::try_from(place) {
+            Ok(place) if place < run.count => return Ok((height, run.batch, run.entry + place)),
+            _ => place -= u64::from(run.count),
         }
-        place -= count;
     }
+    Err(damaged(RUNS))
+}
+
+const RUNS: &str = "a list of recorded entries";
+
+/// Reads what [`runs_value`] wrote.
+pub(crate) fn read_runs(mut value: &[u8]) -> Result<(Height, Vec<Run>), StoreError> {
+    let height = Height(take_number(&mut value, RUNS)?);
+    let mut runs = Vec::with_capacity(value.len() / 16);
+    while !value.is_empty() {
+        let batch = Position::from_u64(take_number(&mut value, RUNS)?);
+        let rest = take_number(&mut value, RUNS)?;
+        runs.push(Run {
+            batch,
+            entry: (rest >> 32) as u32,
+            count: rest as u32,
+        });
+    }
+    Ok((height, runs))
 }

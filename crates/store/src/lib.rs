@@ -22,6 +22,7 @@ mod log;
 mod pages;
 mod reader;
 mod record;
+mod restore;
 mod scan;
 mod store;
 

@@ -25,6 +25,7 @@ use crate::{
     log::Log,
     reader::Reader,
     record::Record,
+    restore::restore_entries,
     scan::Recovered,
 };
 
@@ -228,6 +229,9 @@ impl Store {
             },
         )?;
         pending.write(&*shared.index)?;
+        if let Some(head) = head {
+            restore_entries(&*disk, &*shared.index, head.log_size)?;
+        }
         let recovered = Recovered::new(disk, from, log.end());
         Ok((
             Self {

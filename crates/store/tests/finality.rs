@@ -391,12 +391,30 @@ fn without_its_index_the_log_comes_back_from_the_start() {
 }
 
 #[test]
+fn entries_that_a_crash_took_are_read_back_from_the_log() {
+    let (disk, index) = (MemoryDisk::new(), MemoryIndex::new());
+    let (mut store, _) = open(&disk, &index).unwrap();
+    let chain = sealed(&mut store);
+    drop(store);
+    let size = chain.size().0;
+    for end in (0..12).chain([100, size - 1, size]) {
+        let left = index.after_crash(LogIndex(end));
+        let (id, ..) = &chain.recorded[end.min(size - 1) as usize];
+        let is_left = left.places_of_orders(&[id]).unwrap()[0].is_some();
+        assert_eq!(is_left, end == size);
+        let (store, _) = open(&disk, &left).unwrap();
+        assert_eq!(left.entries_end(), LogIndex(size));
+        check(&store.reader(), &chain);
+    }
+}
+
+#[test]
 fn an_index_that_lost_its_last_writes_is_brought_up_to_date() {
     let (disk, index) = (MemoryDisk::new(), MemoryIndex::new());
     let (mut store, _) = open(&disk, &index).unwrap();
     let mut chain = Chain::new();
     chain.seal(&mut store, &[batch(1, &[1])]);
-    let stale = index.copy();
+    let stale = index.after_crash(index.entries_end());
     chain.seal(&mut store, &[batch(2, &[2])]);
     store.append(&[Record::Answer(answer(1, 5))], 1).unwrap();
     store.sync().unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use store::{FailingDisk, MemoryDisk, MemoryIndex, Record, Store, StoreError};
 use support::*;
-use types::{ChainId, VoteKind};
+use types::{ChainId, LogIndex, VoteKind};
 
 /// One record of each kind.
 fn one_of_each() -> Vec<Record> {
@@ -271,7 +271,12 @@ type FailingDiskHandle = Arc<FailingDisk>;
 fn segments_roll_and_a_missing_one_is_refused() {
     let (disk, index) = (MemoryDisk::new(), MemoryIndex::new());
     let open_small = |disk: &MemoryDisk| {
-        Store::open_on(Arc::new(disk.clone()), Arc::new(index.copy()), &CHAIN, 1000)
+        Store::open_on(
+            Arc::new(disk.clone()),
+            Arc::new(index.after_crash(LogIndex(0))),
+            &CHAIN,
+            1000,
+        )
     };
     let (mut store, _) = open_small(&disk).unwrap();
     let votes: Vec<_> = (1..=40)

@@ -12,13 +12,17 @@ use super::{
     entries::{KEY_BYTES, key_of_id},
 };
 
-type Spaces = BTreeMap<Space, BTreeMap<Vec<u8>, Vec<u8>>>;
+#[derive(Debug, Clone, Default)]
+struct Keys {
+    spaces: BTreeMap<Space, BTreeMap<Vec<u8>, Vec<u8>>>,
+    entries_end: u64,
+}
 
-/// An index in memory. Clones are handles to the same keys; [`MemoryIndex::copy`] keeps its state as
-/// it is now, which a test hands back as what a crash left.
+/// An index in memory. Clones are handles to the same keys; [`MemoryIndex::after_crash`] tells what a crash
+/// would leave of them.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryIndex {
-    spaces: Arc<RwLock<Spaces>>,
+    keys: Arc<RwLock<Keys>>,
 }
 
 impl MemoryIndex {
@@ -27,22 +31,31 @@ impl MemoryIndex {
         Self::default()
     }
 
-    /// A second index with the same keys.
-    pub fn copy(&self) -> Self {
+    /// A second index, with what a crash leaves of this one: all keys, and the entries before a place.
+    pub fn after_crash(&self, entries_end: LogIndex) -> Self {
+        let mut keys = self.read().clone();
+        keys.entries_end = keys.entries_end.min(entries_end.0);
+        let end = keys.entries_end.to_be_bytes();
+        let orders = keys.spaces.entry(Space::Orders).or_default();
+        orders.retain(|_, place| place[..] < end[..]);
+        for space in [Space::Customers, Space::Receivers] {
+            let texts = keys.spaces.entry(space).or_default();
+            texts.retain(|key, _| key[KEY_BYTES..] < end[..]);
+        }
         Self {
-            spaces: Arc::new(RwLock::new(self.read().clone())),
+            keys: Arc::new(RwLock::new(keys)),
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Spaces> {
-        self.spaces.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Index for MemoryIndex {
     fn places_of_orders(&self, ids: &[&OrderId]) -> Result<Vec<Option<LogIndex>>, IndexError> {
-        let spaces = self.read();
-        let orders = spaces.get(&Space::Orders);
+        let keys = self.read();
+        let orders = keys.spaces.get(&Space::Orders);
         let place = |id: &&OrderId| {
             let place = orders?.get(&key_of_id(id).to_be_bytes()[..])?;
             Some(LogIndex(u64::from_be_bytes(*place.first_chunk()?)))
@@ -53,14 +66,16 @@ impl Index for MemoryIndex {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
         Ok(self
             .read()
+            .spaces
             .get(&space)
             .and_then(|keys| keys.get(key))
             .cloned())
     }
 
     fn last_at_or_below(&self, space: Space, key: &[u8]) -> Result<Option<Pair>, IndexError> {
-        let spaces = self.read();
-        let last = spaces
+        let keys = self.read();
+        let last = keys
+            .spaces
             .get(&space)
             .and_then(|keys| keys.range(..=key.to_vec()).next_back());
         Ok(last.map(|(key, value)| (key.clone(), value.clone())))
@@ -73,8 +88,8 @@ impl Index for MemoryIndex {
         to: &[u8],
         limit: usize,
     ) -> Result<Vec<Pair>, IndexError> {
-        let spaces = self.read();
-        let Some(keys) = spaces.get(&space).filter(|_| from <= to) else {
+        let held = self.read();
+        let Some(keys) = held.spaces.get(&space).filter(|_| from <= to) else {
             return Ok(Vec::new());
         };
         let pairs = keys.range(from.to_vec()..=to.to_vec()).take(limit);
@@ -83,8 +98,14 @@ impl Index for MemoryIndex {
             .collect())
     }
 
+    fn entries_end(&self) -> LogIndex {
+        LogIndex(self.read().entries_end)
+    }
+
     fn write_entries(&self, changes: Vec<Change>, entries: Entries) -> Result<(), IndexError> {
-        let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        held.entries_end = held.entries_end.max(entries.places.end);
+        let spaces = &mut held.spaces;
         let [orders, customers, receivers] = entries.tables;
         let ids = orders.into_iter().map(|order| {
             let bytes = order.to_bytes();

@@ -154,7 +154,10 @@ pub trait Index: Send + Sync {
         to: &[u8],
         limit: usize,
     ) -> Result<Vec<Pair>, IndexError>;
-    /// Makes all changes, no key twice, and adds all entries, or none of it. A crash may undo the last
+    /// The place that follows on all entries here. A crash may take the last of them and leave the changes that
+    /// they came with; they are to be added again, from this place on.
+    fn entries_end(&self) -> LogIndex;
+    /// Makes all changes, no key twice, or none, and adds all entries. A crash may undo the last
     /// writes, never one before a write that it leaves.
     ///
     /// # Errors

@@ -22,11 +22,12 @@ use std::{
 };
 
 use run::Run;
-pub(super) use run::{CUSTOMERS, ORDERS, PAIR_BYTES, Pair, RECEIVERS, TABLES, Tables};
+pub(super) use run::{CUSTOMERS, ORDERS, Pair, RECEIVERS, TABLES, Tables};
 use worker::Worker;
 
-/// A run of so many orders goes to disk: 4 MiB or so, seconds of work of a busy network.
-const ORDERS_TO_FLUSH: u64 = 65_536;
+/// So many orders in memory go to disk: some 9 MiB, seconds of work of a busy network, and what a restart reads
+/// back from the log at most.
+const ORDERS_TO_FLUSH: u64 = 131_072;
 
 /// When the oldest of so many neighbours is no longer than the others together, they are merged.
 const NEIGHBOURS: usize = 8;
@@ -36,19 +37,16 @@ pub(super) struct Runs {
     worker: Worker,
 }
 
-/// Tells that all pairs below a place are safe in files.
-pub(super) type OnFlushed = Box<dyn Fn(u64) -> io::Result<()> + Send>;
-
 impl Runs {
     /// The runs in a folder, made if it does not exist. Files that are damaged, left over or without
     /// their predecessors are removed: what they held is to be added again.
     ///
     /// # Errors
     /// When the disk fails.
-    pub(super) fn open(folder: &Path, on_flushed: OnFlushed) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let runs = file::open_all(folder)?;
-        let worker = Worker::start(folder.to_path_buf(), runs, on_flushed)?;
+        let worker = Worker::start(folder.to_path_buf(), runs)?;
         Ok(Self { worker })
     }
 

@@ -25,7 +25,7 @@ pub(in super::super) struct Pair {
 }
 
 /// How many bytes a pair takes, wherever it is written.
-pub(in super::super) const PAIR_BYTES: usize = 24;
+pub(super) const PAIR_BYTES: usize = 24;
 
 impl Pair {
     /// The key and the place, so that the bytes sort as the pairs do.

@@ -12,9 +12,9 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::{ORDERS_TO_FLUSH, OnFlushed, file, run::Run, to_merge};
+use super::{ORDERS_TO_FLUSH, file, run::Run, to_merge};
 
-/// So many runs that should be in files may be in memory before whoever adds more has to wait.
+/// So many files may have to be written before whoever adds more has to wait.
 const MOST_WAITING: usize = 4;
 
 type List = Arc<[Arc<Run>]>;
@@ -43,11 +43,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn start(
-        folder: PathBuf,
-        runs: Vec<Arc<Run>>,
-        on_flushed: OnFlushed,
-    ) -> io::Result<Self> {
+    pub(super) fn start(folder: PathBuf, runs: Vec<Arc<Run>>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             folder,
             list: RwLock::new(runs.into()),
@@ -58,7 +54,7 @@ impl Worker {
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("index runs".to_owned())
-            .spawn(move || work(&of_thread, &waiting, &on_flushed))?;
+            .spawn(move || work(&of_thread, &waiting))?;
         Ok(Self {
             shared,
             jobs: Some(jobs),
@@ -74,9 +70,13 @@ impl Worker {
     /// is long enough goes to files.
     pub(super) fn add(&self, run: Run) -> io::Result<()> {
         self.shared.change(|runs| runs.push(Arc::new(run)));
-        while let Some(runs) = mergeable_in_memory(&self.list()) {
-            let merged = Arc::new(merge_in_memory(&runs)?);
-            self.shared.replace(&runs, merged);
+        loop {
+            let list = self.list();
+            let Some(runs) = Plan::of(&list).mergeable_in_memory() else {
+                break;
+            };
+            let merged = Arc::new(merge_in_memory(runs)?);
+            self.shared.replace(runs, merged);
         }
         let mut state = self.shared.state();
         loop {
@@ -84,18 +84,18 @@ impl Worker {
                 return Err(io::Error::other(failure.clone()));
             }
             let list = self.list();
-            let Some(job) = next_job(&list) else {
+            let plan = Plan::of(&list);
+            let Some(job) = plan.next_job() else {
                 return Ok(());
             };
             if !state.is_busy {
                 state.is_busy = true;
                 if let Some(jobs) = &self.jobs {
                     // The thread lives as long as the sender.
-                    let _ = jobs.send(job);
+                    let _ = jobs.send(job.to_vec());
                 }
             }
-            let waiting = list.iter().filter(|run| waits(run)).count();
-            if waiting <= MOST_WAITING {
+            if plan.waiting.len() <= MOST_WAITING {
                 return Ok(());
             }
             let changed = self.shared.changed.wait(state);
@@ -141,28 +141,49 @@ impl Shared {
     }
 }
 
-fn waits(run: &Run) -> bool {
-    !run.is_file() && run.len() >= ORDERS_TO_FLUSH
+/// A list of runs, the oldest first, seen as what is to become of them.
+struct Plan<'a> {
+    files: &'a [Arc<Run>],
+    /// Runs in memory that are long enough together: each group becomes one file. More runs behind them change
+    /// nothing about it, so one thread can write them while the other adds and merges.
+    waiting: Vec<&'a [Arc<Run>]>,
+    /// Those in memory that are not, yet.
+    short: &'a [Arc<Run>],
 }
 
-/// What is to be done first: the oldest run that waits for its file, together with shorter ones before
-/// it, which nothing else would ever take out of memory; or files to be merged.
-fn next_job(runs: &[Arc<Run>]) -> Option<Vec<Arc<Run>>> {
-    let files = runs.iter().take_while(|run| run.is_file()).count();
-    let in_memory = &runs[files..];
-    if let Some(waiting) = in_memory.iter().position(|run| waits(run)) {
-        return Some(in_memory[..=waiting].to_vec());
+impl<'a> Plan<'a> {
+    fn of(runs: &'a [Arc<Run>]) -> Self {
+        let files = runs.iter().take_while(|run| run.is_file()).count();
+        let (files, mut short) = runs.split_at(files);
+        let mut waiting = Vec::new();
+        let mut orders = 0;
+        let mut count = 0;
+        while let Some(run) = short.get(count) {
+            orders += run.len();
+            count += 1;
+            if orders >= ORDERS_TO_FLUSH {
+                let (group, rest) = short.split_at(count);
+                waiting.push(group);
+                (short, orders, count) = (rest, 0, 0);
+            }
+        }
+        Self {
+            files,
+            waiting,
+            short,
+        }
     }
-    let start = to_merge(&runs[..files])?;
-    Some(runs[start..files].to_vec())
-}
 
-/// Runs in memory that are to be merged there. Those that wait for the thread are left alone.
-fn mergeable_in_memory(runs: &[Arc<Run>]) -> Option<Vec<Arc<Run>>> {
-    let short = |run: &&Arc<Run>| !run.is_file() && run.len() < ORDERS_TO_FLUSH;
-    let short = runs.iter().rev().take_while(short).count();
-    let runs = &runs[runs.len() - short..];
-    to_merge(runs).map(|start| runs[start..].to_vec())
+    /// What the thread is to do first: write the oldest that waits, or merge files.
+    fn next_job(&self) -> Option<&'a [Arc<Run>]> {
+        let files = || to_merge(self.files).map(|start| &self.files[start..]);
+        self.waiting.first().copied().or_else(files)
+    }
+
+    /// Runs in memory that are to be merged there.
+    fn mergeable_in_memory(&self) -> Option<&'a [Arc<Run>]> {
+        to_merge(self.short).map(|start| &self.short[start..])
+    }
 }
 
 fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
@@ -180,10 +201,10 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
     Ok(Run::sorted(start..end, tables))
 }
 
-fn work(shared: &Shared, jobs: &Receiver<Vec<Arc<Run>>>, on_flushed: &OnFlushed) {
+fn work(shared: &Shared, jobs: &Receiver<Vec<Arc<Run>>>) {
     for job in jobs {
         // Nobody may wait for ever for a thread that has ended.
-        let done = catch_unwind(AssertUnwindSafe(|| perform(shared, &job, on_flushed)));
+        let done = catch_unwind(AssertUnwindSafe(|| perform(shared, &job)));
         let done = done.unwrap_or_else(|_| Err(io::Error::other("the merge failed")));
         let mut state = shared.state();
         state.is_busy = false;
@@ -197,15 +218,11 @@ fn work(shared: &Shared, jobs: &Receiver<Vec<Arc<Run>>>, on_flushed: &OnFlushed)
     }
 }
 
-fn perform(shared: &Shared, job: &[Arc<Run>], on_flushed: &OnFlushed) -> io::Result<()> {
+fn perform(shared: &Shared, job: &[Arc<Run>]) -> io::Result<()> {
     let merged = Arc::new(file::write(&shared.folder, job)?);
-    let end = merged.places().end;
     shared.replace(job, merged);
     for run in job {
         run.remove_file();
-    }
-    if job.iter().any(|run| !run.is_file()) {
-        on_flushed(end)?;
     }
     Ok(())
 }
@@ -227,12 +244,22 @@ mod tests {
     }
 
     #[test]
-    fn a_short_run_is_not_left_behind_by_a_longer_one() {
-        // Large blocks: 50,000 were more than each three that followed, which became a long run themselves.
-        assert!(mergeable_in_memory(&in_memory(&[50_000, 15_000, 15_000, 15_000])).is_none());
-        let runs = in_memory(&[50_000, 70_000, 80_000, 10]);
-        let job = next_job(&runs).expect("two runs wait for their files");
-        let places: Vec<_> = job.iter().map(|run| run.places().clone()).collect();
-        assert_eq!(places, [0..50_000, 50_000..120_000]);
+    fn what_is_long_enough_together_becomes_one_file() {
+        let lengths = [50_000, 70_000, 80_000, 131_072, 10, 10];
+        let runs = in_memory(&lengths);
+        let plan = Plan::of(&runs);
+        let counts =
+            |groups: &[&[Arc<Run>]]| groups.iter().map(|group| group.len()).collect::<Vec<_>>();
+        assert_eq!(counts(&plan.waiting), [3, 1]);
+        assert_eq!(plan.short.len(), 2);
+        let job = plan.next_job().expect("two files are to be written");
+        assert_eq!(job.last().expect("it has runs").places().end, 200_000);
+        assert!(plan.mergeable_in_memory().is_none());
+        // Many short ones are merged, never with those that wait.
+        let runs = in_memory(&[[131_072].as_slice(), &[5; 9]].concat());
+        let plan = Plan::of(&runs);
+        let merged = plan.mergeable_in_memory().expect("nine short ones");
+        assert_eq!(merged.first().expect("it has runs").places().start, 131_077);
+        assert_eq!(merged.len(), 8);
     }
 }
