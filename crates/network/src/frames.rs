@@ -33,6 +33,9 @@ const MAX_GENESIS_BYTES: usize = 1024;
 const MAX_REASON_BYTES: usize = 512;
 /// Read at once: yamux delivers 16 KiB at a time, and an idle link should hold little.
 const CHUNK_BYTES: usize = 16 * 1024;
+/// What is taken for a frame before its bytes arrive: enough for a batch of a thousand usual orders, and little
+/// for a peer that promises more than it sends.
+const MOST_BYTES_AT_ONCE: usize = 512 * 1024;
 
 /// Where a member may be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -291,9 +294,9 @@ impl<'a, S: AsyncRead + Unpin> FrameReader<'a, S> {
         Ok((self.read(bytes).await?, permit))
     }
 
-    /// Reads so many bytes. Memory is taken as bytes arrive, not as they are promised.
+    /// Reads so many bytes. Beyond a usual frame's, memory is taken as bytes arrive, not as they are promised.
     async fn read(&mut self, length: usize) -> Result<Vec<u8>, FrameError> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(length.min(MOST_BYTES_AT_ONCE));
         while bytes.len() < length {
             let wanted = (length - bytes.len()).min(CHUNK_BYTES);
             let reading = self.stream.read(&mut self.chunk[..wanted]);
