@@ -76,7 +76,7 @@ impl Network {
                 self.order(*number, Voucher::Till(id))
             })
         };
-        let entries = orders.iter().map(entry).collect();
+        let entries = orders.iter().map(entry);
         let (secret, _) = &self.secrets[author];
         let chain = self.genesis.chain_id();
         let batch = Batch::sign(signatures, &chain, secret, id, number, entries);

@@ -1,7 +1,7 @@
 //! What a replica is told.
 
 use store::CommitReceipt;
-use types::{Digest, Height, IdentityPublicKey, Order, PersonalPart};
+use types::{Digest, HashedEntry, Height, IdentityPublicKey, PersonalPart};
 
 use crate::check::CheckedMessage;
 
@@ -10,7 +10,7 @@ use crate::check::CheckedMessage;
 #[derive(Debug, Clone)]
 pub struct Submission {
     /// The public part.
-    pub order: Order,
+    pub entry: HashedEntry,
     /// The personal part.
     pub personal: PersonalPart,
     /// Under which key the answer is to be remembered, if any.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ledger::{Ids, would_record};
 use store::{Answer, Record};
 use types::{
-    Batch, Entry, FullBatch, MemberId, MemberIndex, Message, Mutation, Order, PersonalPart,
-    VerifiedBatch, Voucher, encoded_len, mutated, order::MAX_ORDER_BYTES,
+    Batch, FullBatch, HashedEntry, MemberId, MemberIndex, Message, Mutation, OrderId, PersonalPart,
+    RecordedIds as _, VerifiedBatch, Voucher, encoded_len, mutated, order::MAX_ORDER_BYTES,
 };
 
 use crate::{
@@ -31,7 +31,7 @@ const PERSONAL_OVERHEAD: usize = 32;
 /// Orders on their way into a batch.
 #[derive(Default)]
 struct Draft {
-    entries: Vec<Entry>,
+    entries: Vec<HashedEntry>,
     personal: Vec<Option<PersonalPart>>,
     public_bytes: usize,
     all_bytes: usize,
@@ -46,20 +46,22 @@ impl Replica {
                 .extend(submissions.iter().map(|_| Err(Refusal::Observer)));
             return;
         };
+        let ids: Vec<&OrderId> = submissions.iter().map(|order| order.entry.id()).collect();
+        let recorded = self.branch_of_head().recorded_among(&ids);
         let mut here = Ids::default();
         let mut draft = Draft::default();
         let mut answers = Vec::new();
         let mut waiting = (0_u64, 0_u64);
-        for submission in submissions {
+        for (place, submission) in submissions.into_iter().enumerate() {
             let Submission {
-                order,
+                entry,
                 personal,
                 answered,
             } = submission;
-            let entry = Entry::Order(order);
-            let bytes = encoded_len(&entry);
+            let bytes = entry.bytes();
             let size = u64::try_from(bytes).unwrap_or(u64::MAX);
-            let submitted = self.admit(&author, entry.order(), bytes, waiting, &mut here);
+            let is_recorded = recorded.contains(&place);
+            let submitted = self.admit(&author, &entry, is_recorded, waiting, &mut here);
             if let Ok(id) = submitted {
                 waiting = (waiting.0.saturating_add(1), waiting.1.saturating_add(size));
                 if let Some(answered) = answered {
@@ -104,15 +106,17 @@ impl Replica {
             .is_none_or(|me| self.pool.room_for(&me, orders, bytes).is_ok())
     }
 
+    /// Judges an order beside those `here`, which are so many and so many bytes.
     fn admit(
         &self,
         author: &MemberId,
-        order: &Order,
-        bytes: usize,
+        entry: &HashedEntry,
+        is_recorded: bool,
         waiting: (u64, u64),
         here: &mut Ids,
     ) -> Submitted {
-        if matches!(&order.voucher, Voucher::Till(till) if till != author) {
+        let bytes = entry.bytes();
+        if matches!(&entry.entry().order().voucher, Voucher::Till(till) if till != author) {
             return Err(Refusal::ForeignTill);
         }
         if bytes.saturating_add(BATCH_OVERHEAD) > self.genesis.max_block_bytes as usize {
@@ -124,18 +128,17 @@ impl Replica {
             waiting.0.saturating_add(1),
             waiting.1.saturating_add(size),
         )?;
-        let id = order.id();
-        let branch = Branch::new(
-            &self.tree,
-            &self.unindexed,
-            &self.reader,
-            &self.tree.head.parent.hash,
-        );
-        let known = self.pool.has_order(&id) || types::RecordedIds::is_recorded(&branch, &id);
-        if known || !here.insert(id) {
+        let id = *entry.id();
+        if is_recorded || self.pool.has_order(&id) || !here.insert(id) {
             return Err(Refusal::Duplicate(id));
         }
         Ok(id)
+    }
+
+    /// What the final chain holds.
+    fn branch_of_head(&self) -> Branch<'_> {
+        let head = &self.tree.head.parent.hash;
+        Branch::new(&self.tree, &self.unindexed, &self.reader, head)
     }
 
     fn own_batch(&mut self, author: MemberId, draft: Draft) {
@@ -186,8 +189,7 @@ impl Replica {
                 batch.batch.bytes().into(),
             );
             // One in which nothing is new would be written down, dropped, and could be sent again.
-            let head = &self.tree.head.parent.hash;
-            let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, head);
+            let branch = self.branch_of_head();
             if !batch.complete || room.is_err() || !would_record(&branch, &batch.batch) {
                 return;
             }
@@ -250,7 +252,7 @@ impl Draft {
         fits || self.entries.is_empty()
     }
 
-    fn push(&mut self, entry: Entry, personal: PersonalPart, public: usize, all: usize) {
+    fn push(&mut self, entry: HashedEntry, personal: PersonalPart, public: usize, all: usize) {
         self.entries.push(entry);
         self.personal.push(Some(personal));
         self.public_bytes = self.public_bytes.saturating_add(public);

@@ -9,8 +9,8 @@ use ledger::PoolLimits;
 use replica::{Checker, Event, Notice, Outgoing, Output, Replica, Setup, Submission, To};
 use store::{MemoryDisk, MemoryIndex, Record, SEGMENT_BYTES, Store};
 use types::{
-    Amount, FaultModel, Header, Height, LogSize, MemberIndex, Message, Monotonic, Now, Order,
-    PersonalPart, SignedBlock, Simulated, Text, UnixMillis, VoteKind, Voucher,
+    Amount, Entry, FaultModel, Header, Height, LogSize, MemberIndex, Message, Monotonic, Now,
+    Order, PersonalPart, SignedBlock, Simulated, Text, UnixMillis, VoteKind, Voucher,
 };
 use world::{
     LAN, World,
@@ -143,7 +143,7 @@ fn order_at(world: &World, member: usize, salt: u8) -> Submission {
         voucher: Voucher::Till(members.get(MemberIndex(member as u16)).unwrap().id),
     };
     Submission {
-        order,
+        entry: Entry::Order(order).into(),
         personal,
         answered: None,
     }

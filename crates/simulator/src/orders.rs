@@ -2,7 +2,7 @@
 
 use replica::{Answered, Submission};
 use types::{
-    Amount, IdentitySecret, Order, PersonalPart, UnixMillis, Voucher,
+    Amount, Entry, IdentitySecret, Order, PersonalPart, UnixMillis, Voucher,
     encoding::{encode, sha256},
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn submission(network: &Network, order: OrderNumber) -> Submission {
         body: sha256(&encode(&("body", order.number))),
     });
     Submission {
-        order: order_itself,
+        entry: Entry::Order(order_itself).into(),
         personal,
         answered,
     }

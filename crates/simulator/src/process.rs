@@ -205,7 +205,7 @@ impl Process {
                         // The one before must be committed first; then its answer is known.
                         deferred.push_back(Input::Submit(submission));
                     } else if !self.answered_before(&submission, effects)? {
-                        self.placed.push(submission.order.id());
+                        self.placed.push(*submission.entry.id());
                         submissions.push(*submission);
                     }
                 }
@@ -278,7 +278,7 @@ impl Process {
         let Some(known) = self.store.reader().answer(&answered.key)? else {
             return Ok(false);
         };
-        let (host, placed) = (self.host, submission.order.id());
+        let (host, placed) = (self.host, *submission.entry.id());
         for order in known.orders {
             effects.seen.push(Observation::Answered {
                 host,

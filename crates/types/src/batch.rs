@@ -8,7 +8,7 @@ use crate::{
     encoding::{Domain, encoded_len, hash, signing_bytes},
     fixed::{BatchId, ChainId, Digest, IdentityPublicKey, IdentitySignature, MemberId, OrderId},
     mutation::{Mutation, mutated},
-    order::{Entry, MAX_ENTRY_BYTES, OrderError, PersonalPart, Voucher},
+    order::{Entry, HashedEntry, MAX_ENTRY_BYTES, OrderError, PersonalPart, Voucher},
     signatures::{IdentityCheck, IdentitySecret, Signatures},
 };
 
@@ -134,24 +134,30 @@ impl Batch {
         secret: &IdentitySecret,
         author: MemberId,
         number: u64,
-        entries: Vec<Entry>,
+        entries: impl IntoIterator<Item: Into<HashedEntry>>,
     ) -> VerifiedBatch {
-        let hashes = hashes_of(&entries);
-        let entries_hash = hash_of(&hashes);
         let mut batch = Self {
             author,
             number,
-            entries,
+            entries: Vec::new(),
             signature: IdentitySignature::ZERO,
         };
+        let entries = entries.into_iter();
+        let mut hashes = Hashes::for_entries(entries.size_hint().0);
+        for entry in entries {
+            let entry = entry.into();
+            hashes.add(entry.hashes());
+            batch.entries.push(entry.into_entry());
+        }
+        let entries_hash = hashes.hash();
         batch.signature =
             signatures.sign_identity(secret, &batch.signing_bytes(chain, &entries_hash));
-        VerifiedBatch::made(batch.into(), hashes, &entries_hash)
+        VerifiedBatch::of(batch.into(), hashes, &entries_hash)
     }
 
     /// The hash over the leaves of the entries.
     pub fn entries_hash(&self) -> Digest {
-        hash_of(&hashes_of(&self.entries))
+        Hashes::of(&self.entries).hash()
     }
 
     fn signing_bytes(&self, chain: &ChainId, entries_hash: &Digest) -> Vec<u8> {
@@ -214,17 +220,15 @@ impl Batch {
                 most,
             });
         }
-        let bytes = encoded_len(&*self);
-        let most = limits.max_block_bytes;
-        let small_enough = u32::try_from(bytes).ok().filter(|bytes| *bytes <= most);
-        let bytes = small_enough.ok_or(BatchError::TooLarge { bytes, most })?;
-        let mut hashes = Vec::with_capacity(self.entries.len());
+        let mut hashes = Hashes::for_entries(self.entries.len());
         let mut scratch = Vec::new();
         for (place, entry) in self.entries.iter().enumerate() {
-            let (id, leaf, length) = entry.hashes_with(&mut scratch);
+            let hashed = entry.hashes_with(&mut scratch);
+            let (_, _, length) = hashed;
             if length > MAX_ENTRY_BYTES {
                 return Err(BatchError::EntryTooLarge { entry: place });
             }
+            hashes.add(hashed);
             let order = entry.order();
             order.check_bounds().map_err(|error| BatchError::Order {
                 entry: place,
@@ -234,9 +238,12 @@ impl Batch {
                 return Err(BatchError::ForeignTill { entry: place });
             }
             checks.extend(order.check(chain));
-            hashes.push((id, leaf));
         }
-        let entries_hash = hash_of(&hashes);
+        let (bytes, most) = (self.bytes_with(&hashes), limits.max_block_bytes);
+        if bytes > most as usize {
+            return Err(BatchError::TooLarge { bytes, most });
+        }
+        let entries_hash = hashes.hash();
         if !mutated(Mutation::UnsignedBatches) {
             checks.push(IdentityCheck {
                 key: *author_key,
@@ -244,51 +251,69 @@ impl Batch {
                 signature: self.signature,
             });
         }
-        Ok(VerifiedBatch::of(self, bytes, hashes, &entries_hash))
+        Ok(VerifiedBatch::of(self, hashes, &entries_hash))
+    }
+
+    /// The length of the encoding with these entries.
+    fn bytes_with(&self, entries: &Hashes) -> usize {
+        encoded_len(&(self.author, self.number, 0_u32, self.signature))
+            .saturating_add(entries.bytes)
     }
 }
 
-/// Order id and leaf hash of every entry.
-fn hashes_of(entries: &[Entry]) -> Vec<(OrderId, Digest)> {
-    let mut scratch = Vec::new();
-    let hashes = entries.iter().map(|entry| {
-        let (id, leaf, _) = entry.hashes_with(&mut scratch);
-        (id, leaf)
-    });
-    hashes.collect()
+/// What is made of a batch's entries.
+struct Hashes {
+    /// Order id and leaf hash of each.
+    entries: Vec<(OrderId, Digest)>,
+    /// Length of their encodings.
+    bytes: usize,
 }
 
-/// The hash over the leaves.
-fn hash_of(hashes: &[(OrderId, Digest)]) -> Digest {
-    let leaves: Vec<&Digest> = hashes.iter().map(|(_, leaf)| leaf).collect();
-    hash(Domain::BatchEntries, &leaves)
+impl Hashes {
+    /// None yet, with room for so many.
+    fn for_entries(count: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(count),
+            bytes: 0,
+        }
+    }
+
+    fn of(entries: &[Entry]) -> Self {
+        let mut scratch = Vec::new();
+        let mut hashes = Self::for_entries(entries.len());
+        for entry in entries {
+            hashes.add(entry.hashes_with(&mut scratch));
+        }
+        hashes
+    }
+
+    fn add(&mut self, (id, leaf, length): (OrderId, Digest, usize)) {
+        self.entries.push((id, leaf));
+        self.bytes = self.bytes.saturating_add(length);
+    }
+
+    /// The hash over the leaves.
+    fn hash(&self) -> Digest {
+        let leaves: Vec<&Digest> = self.entries.iter().map(|(_, leaf)| leaf).collect();
+        hash(Domain::BatchEntries, &leaves)
+    }
 }
 
 impl VerifiedBatch {
     /// A batch read back from this member's own disk, where only verified ones are written and a
     /// checksum guards every record. Signatures are not checked again.
     pub fn from_own_disk(batch: Arc<Batch>) -> Self {
-        let hashes = hashes_of(&batch.entries);
-        let entries_hash = hash_of(&hashes);
-        Self::made(batch, hashes, &entries_hash)
+        let hashes = Hashes::of(&batch.entries);
+        let entries_hash = hashes.hash();
+        Self::of(batch, hashes, &entries_hash)
     }
 
-    /// One of this member's own or from its disk.
-    fn made(batch: Arc<Batch>, hashes: Vec<(OrderId, Digest)>, entries_hash: &Digest) -> Self {
-        let bytes = u32::try_from(encoded_len(&*batch)).unwrap_or(u32::MAX);
-        Self::of(batch, bytes, hashes, entries_hash)
-    }
-
-    fn of(
-        batch: Arc<Batch>,
-        bytes: u32,
-        hashes: Vec<(OrderId, Digest)>,
-        entries_hash: &Digest,
-    ) -> Self {
+    fn of(batch: Arc<Batch>, hashes: Hashes, entries_hash: &Digest) -> Self {
+        let bytes = batch.bytes_with(&hashes);
         Self {
             id: batch.id_with(entries_hash),
-            entries: Arc::new(hashes),
-            bytes,
+            entries: Arc::new(hashes.entries),
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             batch,
         }
     }

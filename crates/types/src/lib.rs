@@ -45,7 +45,7 @@ pub use members::{FaultModel, Member, MemberSet};
 pub use merkle::Frontier;
 pub use message::{FinalBlock, Message, Proposal, Status};
 pub use mutation::{Mutation, mutated};
-pub use order::{Entry, Order, OrderError, PersonalPart, Voucher};
+pub use order::{Entry, HashedEntry, Order, OrderError, PersonalPart, Voucher};
 pub use receipt::{Receipt, ReceiptError};
 pub use signatures::{BlsAndEd25519, IdentitySecret, Signatures, VotingSecret};
 pub use simulated::Simulated;

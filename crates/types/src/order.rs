@@ -194,6 +194,55 @@ impl PersonalPart {
     }
 }
 
+/// An entry with what is made of it once: its id, its leaf's hash and the length of its encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashedEntry {
+    entry: Entry,
+    id: OrderId,
+    leaf: Digest,
+    bytes: usize,
+}
+
+impl HashedEntry {
+    /// Hashes an entry, put together in `scratch`.
+    pub fn new(entry: Entry, scratch: &mut Vec<u8>) -> Self {
+        let (id, leaf, bytes) = entry.hashes_with(scratch);
+        Self {
+            entry,
+            id,
+            leaf,
+            bytes,
+        }
+    }
+
+    /// The entry's id.
+    pub const fn id(&self) -> &OrderId {
+        &self.id
+    }
+    /// Length of the entry's encoding in bytes.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+    /// The entry.
+    pub const fn entry(&self) -> &Entry {
+        &self.entry
+    }
+    /// The entry alone.
+    pub fn into_entry(self) -> Entry {
+        self.entry
+    }
+    /// Id, leaf, and length of the encoding.
+    pub(crate) const fn hashes(&self) -> (OrderId, Digest, usize) {
+        (self.id, self.leaf, self.bytes)
+    }
+}
+
+impl From<Entry> for HashedEntry {
+    fn from(entry: Entry) -> Self {
+        Self::new(entry, &mut Vec::with_capacity(USUAL_BYTES))
+    }
+}
+
 impl Entry {
     /// The entry's id.
     pub fn id(&self) -> OrderId {
@@ -209,7 +258,13 @@ impl Entry {
         (id, leaf, length)
     }
     /// The order, where it is one.
-    pub fn order(&self) -> &Order {
+    pub const fn order(&self) -> &Order {
+        match self {
+            Self::Order(order) => order,
+        }
+    }
+    /// The order alone, where it is one.
+    pub fn into_order(self) -> Order {
         match self {
             Self::Order(order) => order,
         }

@@ -22,7 +22,7 @@ use types::{
 use super::{
     driver::Commands,
     menu::MenuFile,
-    orders::{NoRoom, judge},
+    orders::{NoRoom, hashed, judge},
     reads::{blocks, final_block, final_order, find_orders, proved_run, receipt, sealed_block},
     view::View,
 };
@@ -197,7 +197,7 @@ impl Backend for NodeBackend {
         async move {
             let orders = group.len();
             let (chain, signatures) = (self.view.chain, self.signatures.clone());
-            let judging = move || (judge(&group, &chain, &*signatures), group);
+            let judging = move || (judge(&group, &chain, &*signatures), hashed(group));
             let judged = if orders > MOST_JUDGED_AT_ONCE {
                 tokio::task::spawn_blocking(judging).await
             } else {

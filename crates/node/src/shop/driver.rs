@@ -16,9 +16,9 @@ use std::{
 };
 
 use anyhow::bail;
-use api::backend::{Accepted, Answer, Idempotency, MAX_GROUP_ORDERS, Submission, SubmitError};
+use api::backend::{Accepted, Answer, MAX_GROUP_ORDERS, SubmitError};
 use network::{Encoded, Handle};
-use replica::{Event, FinalRun, Notice, Output, Replica, Sealed, Setup, Submitted, To};
+use replica::{Answered, Event, FinalRun, Notice, Output, Replica, Sealed, Setup, Submitted, To};
 use store::{ANSWERS_KEPT_MILLIS, CommitReceipt, Recovered, Store, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Genesis, Height, Monotonic, Now, Signatures};
@@ -26,7 +26,7 @@ use types::{Genesis, Height, Monotonic, Now, Signatures};
 use super::{
     OnHappening,
     indexing::{self, Indexing, Piece},
-    orders::{Group, Intake, NoRoom, Reply},
+    orders::{Group, Intake, NoRoom, Reply, given_back},
     race::Standing,
     view::{Happening, View},
 };
@@ -118,13 +118,13 @@ impl Commands {
     /// taken are durable; where there is no room for the group, it comes back at once.
     pub(super) async fn submit(
         &self,
-        submissions: Vec<Submission>,
+        submissions: Vec<replica::Submission>,
         answers: Vec<Option<Answer>>,
     ) -> Reply {
         let orders = submissions.len();
         let places = u32::try_from(orders).unwrap_or(u32::MAX);
         let Ok(places) = self.places.clone().try_acquire_many_owned(places) else {
-            return Err(NoRoom::InQueue(submissions));
+            return Err(NoRoom::InQueue(given_back(submissions)));
         };
         let (reply, answered) = oneshot::channel();
         let group = Group {
@@ -137,7 +137,7 @@ impl Commands {
         match self.sender.try_send(Input::Submit(group)) {
             Ok(()) => answered.await.unwrap_or_else(|_| stopping()),
             Err(TrySendError::Full(Input::Submit(group))) => {
-                Err(NoRoom::InQueue(group.submissions))
+                Err(NoRoom::InQueue(given_back(group.submissions)))
             }
             Err(_) => stopping(),
         }
@@ -371,8 +371,8 @@ impl Round {
             return Ok(Some(group));
         }
         for (submission, answer) in group.submissions.iter().zip(&mut group.answers) {
-            if let (None, Some(idempotency)) = (&answer, submission.idempotency) {
-                *answer = self.answer_before(&idempotency)?;
+            if let (None, Some(answered)) = (&answer, submission.answered) {
+                *answer = self.answer_before(&answered)?;
             }
         }
         if self.replica.has_room_for(intake.len() + group.unanswered()) {
@@ -384,12 +384,12 @@ impl Round {
     }
 
     /// What was answered to an earlier request with the same idempotency key.
-    fn answer_before(&self, idempotency: &Idempotency) -> anyhow::Result<Option<Answer>> {
-        let known = self.store.reader().answer(&idempotency.key)?;
+    fn answer_before(&self, answered: &Answered) -> anyhow::Result<Option<Answer>> {
+        let known = self.store.reader().answer(&answered.key)?;
         let now = self.clocks.now().wall;
         let known = known.filter(|known| now < known.at.plus_millis(ANSWERS_KEPT_MILLIS));
         Ok(known.map(|known| {
-            let same = known.body == idempotency.body;
+            let same = known.body == answered.body;
             let first = known.orders.first().filter(|_| same);
             first
                 .map(|id| Accepted { id: *id })
@@ -502,8 +502,10 @@ impl Round {
 mod tests {
     use futures::future::FutureExt as _;
 
+    use api::backend::Submission;
+
     use super::*;
-    use crate::shop::orders::tests::submission;
+    use crate::shop::orders::{hashed, tests::submission};
 
     fn orders(count: usize) -> Vec<Submission> {
         vec![submission(0); count]
@@ -512,7 +514,7 @@ mod tests {
     #[test]
     fn orders_that_wait_are_bounded_whatever_their_groups() {
         let (commands, inputs) = channel();
-        let submit = |count| commands.submit(orders(count), vec![None; count]);
+        let submit = |count| commands.submit(hashed(orders(count)), vec![None; count]);
         let mut waiting: Vec<_> = (0..MAX_WAITING_ORDERS / 1_000)
             .map(|_| submit(1_000).boxed())
             .collect();

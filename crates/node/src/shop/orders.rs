@@ -6,10 +6,10 @@ use std::{
     mem,
 };
 
-use api::backend::{Accepted, Answer, Submission, SubmitError};
+use api::backend::{Accepted, Answer, Idempotency, Submission, SubmitError};
 use replica::{Refusal, Submitted};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use types::{ChainId, Digest, OrderError, Signatures};
+use types::{ChainId, Digest, Entry, HashedEntry, OrderError, Signatures};
 
 /// An answer for each order of a group, or the group itself where there is no room for it.
 pub(super) type Reply = Result<Vec<Answer>, NoRoom>;
@@ -25,7 +25,7 @@ pub(super) enum NoRoom {
 
 /// Orders placed together, and who waits for their answers.
 pub(super) struct Group {
-    pub(super) submissions: Vec<Submission>,
+    pub(super) submissions: Vec<replica::Submission>,
     /// What is known to become of each; `None` where the replica is to say.
     pub(super) answers: Vec<Option<Answer>>,
     pub(super) reply: oneshot::Sender<Reply>,
@@ -49,7 +49,9 @@ impl Group {
     /// Says that the pool has no room for it.
     pub(super) fn give_back(self) {
         // Who asked may have gone away.
-        let _ = self.reply.send(Err(NoRoom::InPool(self.submissions)));
+        let _ = self
+            .reply
+            .send(Err(NoRoom::InPool(given_back(self.submissions))));
     }
 }
 
@@ -76,10 +78,7 @@ impl Intake {
 
     /// Whether one of a group's idempotency keys is just being used by another group.
     pub(super) fn uses_a_key_of(&self, group: &Group) -> bool {
-        let mut known = group
-            .submissions
-            .iter()
-            .filter_map(|order| order.idempotency);
+        let mut known = group.submissions.iter().filter_map(|order| order.answered);
         known.any(|known| self.keys.contains(&known.key))
     }
 
@@ -95,24 +94,12 @@ impl Intake {
             if answer.is_some() {
                 continue;
             }
-            let Submission {
-                order,
-                personal,
-                idempotency,
-            } = submission;
-            if idempotency.is_some_and(|known| !self.keys.insert(known.key)) {
+            let key = submission.answered.map(|answered| answered.key);
+            if key.is_some_and(|key| !self.keys.insert(key)) {
                 *answer = Some(Err(SubmitError::KeyReused));
                 continue;
             }
-            let answered = idempotency.map(|known| replica::Answered {
-                key: known.key,
-                body: known.body,
-            });
-            self.submissions.push(replica::Submission {
-                order,
-                personal,
-                answered,
-            });
+            self.submissions.push(submission);
         }
         self.waiting.push(Waiting {
             answers,
@@ -149,6 +136,33 @@ fn answer(submitted: Submitted) -> Answer {
         })
 }
 
+/// Orders as the replica takes them, hashed once and for all.
+pub(super) fn hashed(group: Vec<Submission>) -> Vec<replica::Submission> {
+    let mut scratch = Vec::new();
+    let orders = group.into_iter().map(|submission| replica::Submission {
+        entry: HashedEntry::new(Entry::Order(submission.order), &mut scratch),
+        personal: submission.personal,
+        answered: submission.idempotency.map(|known| replica::Answered {
+            key: known.key,
+            body: known.body,
+        }),
+    });
+    orders.collect()
+}
+
+/// The same orders as they came.
+pub(super) fn given_back(group: Vec<replica::Submission>) -> Vec<Submission> {
+    let orders = group.into_iter().map(|submission| Submission {
+        order: submission.entry.into_entry().into_order(),
+        personal: submission.personal,
+        idempotency: submission.answered.map(|answered| Idempotency {
+            key: answered.key,
+            body: answered.body,
+        }),
+    });
+    orders.collect()
+}
+
 /// What is wrong with each order by itself. Customers' signatures are checked together; only where
 /// one of them is wrong is each looked at, so that a wrong one costs at most three times a right one.
 pub(super) fn judge(
@@ -179,7 +193,6 @@ pub(super) fn judge(
 
 #[cfg(test)]
 pub(super) mod tests {
-    use api::backend::Idempotency;
     use tokio::sync::Semaphore;
     use types::{
         Amount, BlsAndEd25519, IdentitySecret, MemberId, Order, OrderId, PersonalPart, Text,
@@ -236,7 +249,7 @@ pub(super) mod tests {
         let places = std::sync::Arc::new(Semaphore::new(1));
         let group = Group {
             answers: vec![None; submissions.len()],
-            submissions,
+            submissions: hashed(submissions),
             reply,
             places: places.try_acquire_owned().unwrap(),
         };

@@ -601,7 +601,7 @@ mod tests {
             &IdentitySecret::new([1; 32]),
             MemberId::ZERO,
             number,
-            entries.collect(),
+            entries,
         );
         let parts = submissions.into_iter();
         let parts = parts.map(|submission| Some(submission.personal));

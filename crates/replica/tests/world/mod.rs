@@ -22,9 +22,10 @@ use replica::{
 };
 use store::{CommitReceipt, MemoryDisk, MemoryIndex, SEGMENT_BYTES, Store};
 use types::{
-    Amount, BlockHash, Epoch, FaultModel, Genesis, Height, IdentityPublicKey, IdentitySecret,
-    MemberCard, MemberIndex, Message, Micros, Monotonic, Now, Order, OrderId, PersonalPart,
-    Signatures, Simulated, Text, Timing, UnixMillis, Vote, VoteKind, VotingSecret, Voucher,
+    Amount, BlockHash, Entry, Epoch, FaultModel, Genesis, Height, IdentityPublicKey,
+    IdentitySecret, MemberCard, MemberIndex, Message, Micros, Monotonic, Now, Order, OrderId,
+    PersonalPart, Signatures, Simulated, Text, Timing, UnixMillis, Vote, VoteKind, VotingSecret,
+    Voucher,
 };
 
 /// The network between the members.
@@ -332,7 +333,7 @@ impl World {
                     voucher: Voucher::Till(till),
                 };
                 Submission {
-                    order,
+                    entry: Entry::Order(order).into(),
                     personal,
                     answered: None,
                 }

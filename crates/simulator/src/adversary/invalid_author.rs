@@ -134,7 +134,7 @@ impl InvalidAuthor {
             &self.member.keys().identity,
             author,
             full.batch.number,
-            orders.collect(),
+            orders,
         );
         FullBatch {
             batch: batch.batch().clone(),

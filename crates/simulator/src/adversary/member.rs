@@ -137,7 +137,12 @@ impl Member {
     pub(crate) fn batch(&self, first: u64, count: u64) -> FullBatch {
         let submissions = (first..first + count).map(|number| self.submission(number));
         let (orders, personal): (Vec<Order>, Vec<Option<PersonalPart>>) = submissions
-            .map(|submission| (submission.order, Some(submission.personal)))
+            .map(|submission| {
+                (
+                    submission.entry.into_entry().into_order(),
+                    Some(submission.personal),
+                )
+            })
             .unzip();
         self.batch_of(first, orders, personal)
     }
@@ -156,7 +161,7 @@ impl Member {
             &self.keys().identity,
             network.members.members()[self.host].id,
             number,
-            orders.into_iter().map(Entry::Order).collect(),
+            orders.into_iter().map(Entry::Order),
         );
         FullBatch {
             batch: batch.batch().clone(),

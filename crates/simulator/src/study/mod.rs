@@ -153,7 +153,7 @@ impl Study {
             return Ok(());
         };
         let accepting = self.world.hosts[host].is_running();
-        let order = submission.order.id();
+        let order = *submission.entry.id();
         self.collector().placed(now, order, host, accepting);
         self.world.submit(host, std::iter::once(submission))
     }
