@@ -42,7 +42,8 @@ impl Effort {
 
     fn one_run(&self, name: Name) -> Duration {
         match name {
-            Name::Till => 2 * self.throughput() + START + 3 * self.step + 2 * AFTER_STEP,
+            Name::Till => 2 * self.throughput(),
+            Name::Single => START + 3 * self.step + 2 * AFTER_STEP,
             Name::Signed => self.throughput(),
             Name::Latency => [LAN, METRO, WAN].iter().map(Distance::estimate).sum(),
             Name::Failure => 2 * START + failure::STEPS * self.step + AFTER_STEP,

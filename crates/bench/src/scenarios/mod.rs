@@ -8,6 +8,7 @@ mod idle;
 mod latency;
 mod read;
 mod signed;
+mod single;
 mod throughput;
 mod till;
 
@@ -24,7 +25,8 @@ pub(crate) use idle::IDLE;
 pub(crate) use latency::{Distance, LAN, METRO, WAN};
 pub(crate) use read::READ;
 pub(crate) use signed::SIGNED;
-pub(crate) use till::{TILL_BULK, TILL_LARGE, TILL_SINGLE};
+pub(crate) use single::TILL_SINGLE;
+pub(crate) use till::{TILL_BULK, TILL_LARGE};
 
 /// Bytes of canonical encoding of a usual order, the personal part included.
 pub(crate) const ORDER_BYTES: usize = 200;
@@ -34,8 +36,10 @@ const TILL: Kind = Kind::Till { bytes: ORDER_BYTES };
 /// What can be run by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
-    /// Orders that tills vouch for, in bulk and one a request.
+    /// Orders that tills vouch for, in bulk.
     Till,
+    /// The same, one a request.
+    Single,
     /// Orders that customers signed.
     Signed,
     /// One order at a time, near and far.
@@ -129,6 +133,7 @@ impl Setting {
     pub(crate) async fn run(&self, name: Name) -> anyhow::Result<Vec<Scenario>> {
         Ok(match name {
             Name::Till => till::run(self).await?,
+            Name::Single => vec![single::run(self).await?],
             Name::Signed => vec![signed::run(self).await?],
             Name::Latency => latency::run(self).await?,
             Name::Failure => vec![failure::run(self).await?],
