@@ -4,7 +4,7 @@
 use std::{io, path::Path};
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
-use types::{LogIndex, OrderId};
+use types::{Digest, LogIndex, OrderId};
 
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
@@ -30,7 +30,7 @@ const RUNS: &str = "runs";
 /// An index in a folder.
 pub struct FjallIndex {
     database: Database,
-    /// By the space's number; none for the spaces that are tables of the runs.
+    /// By the space's number; none for the spaces that are in the runs.
     spaces: Vec<Option<Keyspace>>,
     runs: Runs,
 }
@@ -61,6 +61,11 @@ const fn table_of(space: Space) -> Option<usize> {
     }
 }
 
+/// Whether a space is in the runs.
+fn is_in_runs(space: Space) -> bool {
+    space == Space::Nodes || table_of(space).is_some()
+}
+
 impl FjallIndex {
     /// Opens the index in a folder, or makes an empty one.
     ///
@@ -76,9 +81,10 @@ impl FjallIndex {
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let mut spaces = Vec::with_capacity(Space::ALL.len());
         for space in Space::ALL {
-            spaces.push(match table_of(space) {
-                None => Some(database.keyspace(space.name(), options)?),
-                Some(_) => None,
+            spaces.push(if is_in_runs(space) {
+                None
+            } else {
+                Some(database.keyspace(space.name(), options)?)
             });
         }
         let runs = Runs::open(&folder.join(RUNS))?;
@@ -115,6 +121,10 @@ impl Index for FjallIndex {
         let keys: Vec<u128> = ids.iter().map(|id| key_of_id(id)).collect();
         let places = self.runs.places_of_orders(&keys)?.into_iter();
         Ok(places.map(|place| place.map(LogIndex)).collect())
+    }
+
+    fn node(&self, position: u64) -> Result<Option<Digest>, IndexError> {
+        Ok(self.runs.node(position)?)
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
@@ -160,7 +170,6 @@ impl Index for FjallIndex {
     }
 
     fn write_entries(&self, changes: Vec<Change>, entries: Entries) -> Result<(), IndexError> {
-        let Entries { places, tables, .. } = entries;
         let mut batch = self.database.batch();
         for Change { space, key, value } in changes {
             match value {
@@ -169,6 +178,6 @@ impl Index for FjallIndex {
             }
         }
         batch.commit()?;
-        Ok(self.runs.add(places, tables)?)
+        Ok(self.runs.add(entries.piece)?)
     }
 }

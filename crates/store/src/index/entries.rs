@@ -1,20 +1,18 @@
 //! What recorded orders bring into the index: where each is, and whose it is.
 
-use std::ops::Range;
-
 use sha2::{Digest as _, Sha256};
-use types::{LogIndex, OrderId};
+use types::{Digest, LogIndex, OrderId};
 
-use super::runs::{CUSTOMERS, ORDERS, Pair, RECEIVERS, Tables};
+use super::runs::{CUSTOMERS, ORDERS, Pair, Piece, RECEIVERS};
 
 /// Of a hash so many bytes are enough to tell it from all others.
 pub(super) const KEY_BYTES: usize = 16;
 
-/// Ids, receivers and customers of orders at consecutive places of the order log.
+/// Ids, receivers and customers of orders at consecutive places of the order log, and the Merkle nodes that they
+/// complete.
 #[derive(Debug, Default)]
 pub struct Entries {
-    pub(super) places: Range<u64>,
-    pub(super) tables: Tables,
+    pub(super) piece: Piece,
     /// Orders that follow each other mostly go to the same receiver.
     last_receiver: Option<(String, u128)>,
 }
@@ -23,8 +21,11 @@ impl Entries {
     /// None yet; the first one will be at this place.
     pub fn from_place(first: LogIndex) -> Self {
         Self {
-            places: first.0..first.0,
-            ..Self::default()
+            piece: Piece {
+                places: first.0..first.0,
+                ..Piece::default()
+            },
+            last_receiver: None,
         }
     }
 
@@ -38,12 +39,22 @@ impl Entries {
                 key
             }
         };
-        let place = self.places.end;
+        let Piece { places, tables, .. } = &mut self.piece;
+        let place = places.end;
         let pair = |key| Pair { key, place };
-        self.tables[ORDERS].push(pair(key_of_id(id)));
-        self.tables[RECEIVERS].push(pair(receiver));
-        self.tables[CUSTOMERS].extend(customer.map(|customer| pair(key_of(customer))));
-        self.places.end += 1;
+        tables[ORDERS].push(pair(key_of_id(id)));
+        tables[RECEIVERS].push(pair(receiver));
+        tables[CUSTOMERS].extend(customer.map(|customer| pair(key_of(customer))));
+        places.end += 1;
+    }
+
+    /// Adds the next Merkle nodes. In the end all are there that the orders complete, in the order of their positions.
+    pub fn push_nodes(&mut self, nodes: Vec<Digest>) {
+        if self.piece.nodes.is_empty() {
+            self.piece.nodes = nodes;
+        } else {
+            self.piece.nodes.extend(nodes);
+        }
     }
 }
 

@@ -5,17 +5,24 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use types::{LogIndex, OrderId};
+use types::{Digest, LogIndex, OrderId, merkle::nodes_before};
 
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
     entries::{KEY_BYTES, key_of_id},
+    runs::Piece,
 };
 
 #[derive(Debug, Clone, Default)]
 struct Keys {
     spaces: BTreeMap<Space, BTreeMap<Vec<u8>, Vec<u8>>>,
     entries_end: u64,
+}
+
+/// The position that is a key of the nodes.
+fn position_of(key: &[u8]) -> u64 {
+    key.first_chunk()
+        .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// An index in memory. Clones are handles to the same keys; [`MemoryIndex::after_crash`] tells what a crash
@@ -42,6 +49,13 @@ impl MemoryIndex {
             let texts = keys.spaces.entry(space).or_default();
             texts.retain(|key, _| key[KEY_BYTES..] < end[..]);
         }
+        let nodes_end = nodes_before(keys.entries_end);
+        let nodes = keys.spaces.entry(Space::Nodes).or_default();
+        nodes.retain(|first, hashes| {
+            let left = nodes_end.saturating_sub(position_of(first));
+            hashes.truncate(usize::try_from(left).map_or(usize::MAX, |left| 32 * left));
+            left > 0
+        });
         Self {
             keys: Arc::new(RwLock::new(keys)),
         }
@@ -61,6 +75,14 @@ impl Index for MemoryIndex {
             Some(LogIndex(u64::from_be_bytes(*place.first_chunk()?)))
         };
         Ok(ids.iter().map(place).collect())
+    }
+
+    fn node(&self, position: u64) -> Result<Option<Digest>, IndexError> {
+        let held = self.last_at_or_below(Space::Nodes, &position.to_be_bytes())?;
+        Ok(held.and_then(|(first, hashes)| {
+            let place = usize::try_from(position - position_of(&first)).ok()?;
+            hashes.as_chunks().0.get(place).copied().map(Digest::new)
+        }))
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
@@ -104,9 +126,21 @@ impl Index for MemoryIndex {
 
     fn write_entries(&self, changes: Vec<Change>, entries: Entries) -> Result<(), IndexError> {
         let mut held = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        held.entries_end = held.entries_end.max(entries.places.end);
+        let Piece {
+            places,
+            tables: [orders, customers, receivers],
+            nodes,
+        } = entries.piece;
+        held.entries_end = held.entries_end.max(places.end);
         let spaces = &mut held.spaces;
-        let [orders, customers, receivers] = entries.tables;
+        if !nodes.is_empty() {
+            let first = nodes_before(places.start).to_be_bytes().to_vec();
+            let hashes = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
+            spaces
+                .entry(Space::Nodes)
+                .or_default()
+                .insert(first, hashes);
+        }
         let ids = orders.into_iter().map(|order| {
             let bytes = order.to_bytes();
             let (key, place) = bytes.split_at(KEY_BYTES);

@@ -1,4 +1,5 @@
-//! Where the orders, customers and receivers of the final chain are: sorted runs of fixed-size pairs.
+//! What every order of the final chain brings: where it, its customer's and its receiver's orders are, in sorted runs
+//! of fixed-size pairs; and the Merkle nodes that it completes.
 //!
 //! Every final order brings up to three pairs of a hash and its place in the order log. A general
 //! sorted tree takes microseconds for each such random key; here the pairs of a block are sorted once,
@@ -21,11 +22,13 @@ use std::{
     sync::Arc,
 };
 
+use types::{Digest, merkle::nodes_before};
+
 use run::Run;
-pub(super) use run::{CUSTOMERS, ORDERS, Pair, RECEIVERS, TABLES, Tables};
+pub(super) use run::{CUSTOMERS, ORDERS, Pair, Piece, RECEIVERS, TABLES};
 use worker::Worker;
 
-/// So many orders in memory go to disk: some 9 MiB, seconds of work of a busy network, and what a restart reads
+/// So many orders in memory go to disk: some 17 MiB, seconds of work of a busy network, and what a restart reads
 /// back from the log at most.
 const ORDERS_TO_FLUSH: u64 = 131_072;
 
@@ -55,13 +58,18 @@ impl Runs {
         self.worker.list().last().map_or(0, |run| run.places().end)
     }
 
-    /// Adds the pairs of consecutive places that follow on all others. Those that are here already,
+    /// Adds what orders at consecutive places bring that follow on all others. Those that are here already,
     /// because the files are ahead of what the caller remembers, are passed over.
     ///
     /// # Errors
     /// When places are missing in between, or a file could not be written in the meantime; then no more
     /// is taken.
-    pub(super) fn add(&self, places: Range<u64>, mut tables: Tables) -> io::Result<()> {
+    pub(super) fn add(&self, piece: Piece) -> io::Result<()> {
+        let Piece {
+            places,
+            mut tables,
+            mut nodes,
+        } = piece;
         let end = self.end();
         if places.end <= end {
             return Ok(());
@@ -74,8 +82,25 @@ impl Runs {
             for table in &mut tables {
                 table.retain(|pair| pair.place >= end);
             }
+            let known = nodes_before(end) - nodes_before(places.start);
+            let known = usize::try_from(known).map_or(nodes.len(), |known| known.min(nodes.len()));
+            nodes.drain(..known);
         }
-        self.worker.add(Run::in_memory(end..places.end, tables))
+        self.worker.add(Run::in_memory(Piece {
+            places: end..places.end,
+            tables,
+            nodes,
+        }))
+    }
+
+    /// The Merkle node at a position.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is damaged.
+    pub(super) fn node(&self, position: u64) -> io::Result<Option<Digest>> {
+        let runs = self.worker.list();
+        let earlier = runs.partition_point(|run| nodes_before(run.places().end) <= position);
+        runs.get(earlier).map(|run| run.node(position)).transpose()
     }
 
     /// The place of each of these orders that has one.

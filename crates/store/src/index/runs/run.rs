@@ -1,8 +1,14 @@
-//! One run: the pairs of consecutive places of the order log, sorted, in memory or in a file.
+//! One run: the pairs of consecutive places of the order log, sorted, and the Merkle nodes that their orders complete,
+//! in memory or in a file.
 
-use std::{io, ops::Range};
+use std::{borrow::Cow, io, ops::Range};
 
-use super::{file::File, filter::Filter};
+use types::{Digest, merkle::nodes_before};
+
+use super::{
+    file::{File, damaged},
+    filter::Filter,
+};
 
 /// How many kinds of pairs there are: orders, customers, receivers.
 pub(in super::super) const TABLES: usize = 3;
@@ -51,29 +57,43 @@ impl Pair {
 /// The pairs of each kind.
 pub(in super::super) type Tables = [Vec<Pair>; TABLES];
 
+/// What orders at consecutive places bring.
+#[derive(Debug, Default)]
+pub(in super::super) struct Piece {
+    pub(in super::super) places: Range<u64>,
+    pub(in super::super) tables: Tables,
+    /// In the order of their positions.
+    pub(in super::super) nodes: Vec<Digest>,
+}
+
 /// A run. Cheap to read from many threads; never changed.
 pub(super) struct Run {
     places: Range<u64>,
     filter: Filter,
-    pairs: Pairs,
+    held: Held,
 }
 
-enum Pairs {
-    Memory(Tables),
+enum Held {
+    Memory(Tables, Vec<Digest>),
     File(File),
 }
 
 impl Run {
-    /// Sorts the pairs of these places.
-    pub(super) fn in_memory(places: Range<u64>, mut tables: Tables) -> Self {
-        for table in &mut tables {
+    /// Sorts the pairs of a piece.
+    pub(super) fn in_memory(mut piece: Piece) -> Self {
+        for table in &mut piece.tables {
             table.sort_unstable();
         }
-        Self::sorted(places, tables)
+        Self::sorted(piece)
     }
 
     /// Of pairs that are sorted.
-    pub(super) fn sorted(places: Range<u64>, tables: Tables) -> Self {
+    pub(super) fn sorted(piece: Piece) -> Self {
+        let Piece {
+            places,
+            tables,
+            nodes,
+        } = piece;
         let mut filter = Filter::for_keys(tables[ORDERS].len());
         for pair in &tables[ORDERS] {
             filter.insert(pair.key);
@@ -81,7 +101,7 @@ impl Run {
         Self {
             places,
             filter,
-            pairs: Pairs::Memory(tables),
+            held: Held::Memory(tables, nodes),
         }
     }
 
@@ -90,7 +110,7 @@ impl Run {
         Self {
             places,
             filter,
-            pairs: Pairs::File(file),
+            held: Held::File(file),
         }
     }
 
@@ -104,14 +124,14 @@ impl Run {
     }
 
     pub(super) const fn is_file(&self) -> bool {
-        matches!(self.pairs, Pairs::File(_))
+        matches!(self.held, Held::File(_))
     }
 
     /// How many pairs a table has.
     pub(super) fn count(&self, table: usize) -> usize {
-        match &self.pairs {
-            Pairs::Memory(tables) => tables[table].len(),
-            Pairs::File(file) => file.count(table),
+        match &self.held {
+            Held::Memory(tables, _) => tables[table].len(),
+            Held::File(file) => file.count(table),
         }
     }
 
@@ -129,32 +149,55 @@ impl Run {
         limit: usize,
         found: &mut Vec<Pair>,
     ) -> io::Result<()> {
-        match &self.pairs {
-            Pairs::Memory(tables) => {
+        match &self.held {
+            Held::Memory(tables, _) => {
                 let pairs = &tables[table];
                 let start = pairs.partition_point(|pair| *pair < from);
                 let wanted = pairs[start..].iter().take_while(|pair| **pair <= to);
                 found.extend(wanted.take(limit));
                 Ok(())
             }
-            Pairs::File(file) => file.range(table, from, to, limit, found),
+            Held::File(file) => file.range(table, from, to, limit, found),
         }
     }
 
     /// All pairs of a table in their order, some thousand at a time.
     pub(super) fn chunk(&self, table: usize, chunk: usize) -> io::Result<Vec<Pair>> {
-        match &self.pairs {
-            Pairs::Memory(tables) => Ok(match chunk {
+        match &self.held {
+            Held::Memory(tables, _) => Ok(match chunk {
                 0 => tables[table].clone(),
                 _ => Vec::new(),
             }),
-            Pairs::File(file) => file.chunk(table, chunk),
+            Held::File(file) => file.chunk(table, chunk),
+        }
+    }
+
+    /// The Merkle node at a position, one of its own.
+    pub(super) fn node(&self, position: u64) -> io::Result<Digest> {
+        let place = position
+            .checked_sub(nodes_before(self.places.start))
+            .and_then(|place| usize::try_from(place).ok())
+            .ok_or_else(damaged)?;
+        match &self.held {
+            Held::Memory(_, nodes) => nodes.get(place).copied().ok_or_else(damaged),
+            Held::File(file) => file.node(place),
+        }
+    }
+
+    /// All nodes in their order, some thousand at a time.
+    pub(super) fn nodes(&self, chunk: usize) -> io::Result<Cow<'_, [Digest]>> {
+        match &self.held {
+            Held::Memory(_, nodes) => Ok(match chunk {
+                0 => Cow::Borrowed(nodes),
+                _ => Cow::Borrowed(&[]),
+            }),
+            Held::File(file) => file.nodes(chunk).map(Cow::Owned),
         }
     }
 
     /// Its file is not needed any more, and goes when the last reader has done with it.
     pub(super) fn remove_file(&self) {
-        if let Pairs::File(file) = &self.pairs {
+        if let Held::File(file) = &self.held {
             file.remove();
         }
     }

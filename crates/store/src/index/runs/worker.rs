@@ -12,7 +12,11 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::{ORDERS_TO_FLUSH, file, run::Run, to_merge};
+use super::{
+    ORDERS_TO_FLUSH, file,
+    run::{Piece, Run, Tables},
+    to_merge,
+};
 
 /// So many files may have to be written before whoever adds more has to wait.
 const MOST_WAITING: usize = 4;
@@ -189,7 +193,7 @@ impl<'a> Plan<'a> {
 fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
     let start = runs.first().map_or(0, |run| run.places().start);
     let end = runs.last().map_or(0, |run| run.places().end);
-    let mut tables = super::Tables::default();
+    let mut tables = Tables::default();
     for (table, pairs) in tables.iter_mut().enumerate() {
         pairs.reserve_exact(runs.iter().map(|run| run.count(table)).sum());
         for run in runs {
@@ -198,7 +202,15 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
         // Sorted piece by piece: this merges them.
         pairs.sort();
     }
-    Ok(Run::sorted(start..end, tables))
+    let mut nodes = Vec::new();
+    for run in runs {
+        nodes.extend_from_slice(&run.nodes(0)?);
+    }
+    Ok(Run::sorted(Piece {
+        places: start..end,
+        tables,
+        nodes,
+    }))
 }
 
 fn work(shared: &Shared, jobs: &Receiver<Vec<Arc<Run>>>) {
@@ -238,7 +250,10 @@ mod tests {
             .map(|length| {
                 let start = end;
                 end += length;
-                Arc::new(Run::in_memory(start..end, super::super::Tables::default()))
+                Arc::new(Run::in_memory(Piece {
+                    places: start..end,
+                    ..Piece::default()
+                }))
             })
             .collect()
     }
