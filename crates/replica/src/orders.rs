@@ -51,7 +51,6 @@ impl Replica {
         let mut here = Ids::default();
         let mut draft = Draft::default();
         let mut answers = Vec::new();
-        let mut waiting = (0_u64, 0_u64);
         for (place, submission) in submissions.into_iter().enumerate() {
             let Submission {
                 entry,
@@ -59,11 +58,9 @@ impl Replica {
                 answered,
             } = submission;
             let bytes = entry.bytes();
-            let size = u64::try_from(bytes).unwrap_or(u64::MAX);
             let is_recorded = recorded.contains(&place);
-            let submitted = self.admit(&author, &entry, is_recorded, waiting, &mut here);
+            let submitted = self.admit(&author, &entry, is_recorded, &draft, &mut here);
             if let Ok(id) = submitted {
-                waiting = (waiting.0.saturating_add(1), waiting.1.saturating_add(size));
                 if let Some(answered) = answered {
                     let (key, body) = (answered.key, answered.body);
                     let record = Record::Answer(Answer {
@@ -106,13 +103,13 @@ impl Replica {
             .is_none_or(|me| self.pool.room_for(&me, orders, bytes).is_ok())
     }
 
-    /// Judges an order beside those `here`, which are so many and so many bytes.
+    /// Judges an order beside those that came `here` with it, of which the pool does not hold the draft yet.
     fn admit(
         &self,
         author: &MemberId,
         entry: &HashedEntry,
         is_recorded: bool,
-        waiting: (u64, u64),
+        draft: &Draft,
         here: &mut Ids,
     ) -> Submitted {
         let bytes = entry.bytes();
@@ -122,11 +119,11 @@ impl Replica {
         if bytes.saturating_add(BATCH_OVERHEAD) > self.genesis.max_block_bytes as usize {
             return Err(Refusal::TooLarge);
         }
-        let size = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let with_draft = |draft: usize, more| u64::try_from(draft.saturating_add(more));
         self.pool.room_for(
             author,
-            waiting.0.saturating_add(1),
-            waiting.1.saturating_add(size),
+            with_draft(draft.entries.len(), 1).unwrap_or(u64::MAX),
+            with_draft(draft.public_bytes, bytes).unwrap_or(u64::MAX),
         )?;
         let id = *entry.id();
         if is_recorded || self.pool.has_order(&id) || !here.insert(id) {

@@ -228,6 +228,25 @@ fn there_is_room_for_as_many_orders_as_it_takes_of_any_size() {
     assert!(!bench.replica.has_room_for(most));
 }
 
+#[test]
+fn as_many_orders_at_once_are_taken_as_there_is_room_for() {
+    let mut bench = Bench::new(4);
+    let most = PoolLimits::default().author_orders;
+    let template = order_at(&bench.world, bench.member, 1);
+    let orders = (0..=most).map(|number| {
+        let mut order = template.entry.entry().order().clone();
+        order.placed_at = UnixMillis(number);
+        Submission {
+            entry: Entry::Order(order).into(),
+            ..template.clone()
+        }
+    });
+    let output = bench.step(Event::Submit(orders.collect()));
+    let (last, others) = output.submitted.split_last().unwrap();
+    assert!(others.iter().all(Result::is_ok));
+    assert!(matches!(last, Err(replica::Refusal::PoolFull(full)) if full.orders == most));
+}
+
 /// A batch of another member, as that member sent it.
 fn batch_of(bench: &Bench, member: usize) -> Message {
     let disk = MemoryDisk::new();

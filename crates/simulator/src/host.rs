@@ -100,7 +100,8 @@ impl Host {
             self.disk.lose_power(random);
             match random.below(3) {
                 0 => {}
-                1 => self.index = after_crash(&self.older_index),
+                1 if self.life.is_multiple_of(2) => self.index = after_crash(&self.older_index),
+                1 => self.index = self.older_index.with_entries_of(&self.index),
                 _ => self.index = MemoryIndex::new(),
             }
         }

@@ -1,4 +1,4 @@
-//! Blocks that became final go into the index, in one atomic write. Where what they are made of is in the
+//! Blocks that became final go into the index, in one atomic write and their orders' entries beside it. Where what they are made of is in the
 //! log only the writer knows; the rest, which takes longer, any thread can do.
 
 use std::{mem, sync::Arc};
@@ -224,9 +224,9 @@ impl Indexer {
         Self { shared }
     }
 
-    /// Puts what was staged into the index, in one atomic write that moves the final head, and with it the
-    /// place from which a restart reads the log. Not synced: a crash may undo it, and the restart then
-    /// reads more of the log.
+    /// Puts what was staged into the index: the entries, and all else in one atomic write that moves the final head,
+    /// and with it the place from which a restart reads the log. Not synced: a crash may undo either, and the
+    /// restart then reads more of the log.
     ///
     /// # Errors
     /// When the index cannot be written; the store then takes no more writes.
@@ -268,13 +268,12 @@ impl Indexer {
 fn collect_entries(block: &ExecutedBlock, entries: &mut Entries) {
     for recorded in &block.recorded {
         let full = &block.batches[recorded.batch as usize];
-        put_entry(entries, &recorded.id, full, recorded.entry);
+        put_entry(entries, &recorded.id, full, recorded.entry as usize);
     }
 }
 
 /// Adds the order at a place of a batch.
-pub(crate) fn put_entry(entries: &mut Entries, id: &OrderId, full: &FullBatch, place: u32) {
-    let place = place as usize;
+pub(crate) fn put_entry(entries: &mut Entries, id: &OrderId, full: &FullBatch, place: usize) {
     let order = full.batch.entries[place].order();
     let personal = full.personal.get(place).and_then(Option::as_ref);
     let customer = personal.map(|personal| personal.customer.as_str());

@@ -115,10 +115,13 @@ pub(crate) fn find_in_runs(
 ) -> Result<(Height, Position, u32), StoreError> {
     let (height, runs) = read_runs(value)?;
     for run in runs {
-        match u32::try_from(place) {
-            Ok(place) if place < run.count => return Ok((height, run.batch, run.entry + place)),
-            _ => place -= u64::from(run.count),
+        let count = u64::from(run.count);
+        if place < count {
+            let entry = u32::try_from(u64::from(run.entry) + place);
+            let entry = entry.map_err(|_| damaged(RUNS))?;
+            return Ok((height, run.batch, entry));
         }
+        place -= count;
     }
     Err(damaged(RUNS))
 }
@@ -126,17 +129,20 @@ pub(crate) fn find_in_runs(
 const RUNS: &str = "a list of recorded entries";
 
 /// Reads what [`runs_value`] wrote.
-pub(crate) fn read_runs(mut value: &[u8]) -> Result<(Height, Vec<Run>), StoreError> {
+pub(crate) fn read_runs(
+    mut value: &[u8],
+) -> Result<(Height, impl Iterator<Item = Run>), StoreError> {
     let height = Height(take_number(&mut value, RUNS)?);
-    let mut runs = Vec::with_capacity(value.len() / 16);
-    while !value.is_empty() {
-        let batch = Position::from_u64(take_number(&mut value, RUNS)?);
-        let rest = take_number(&mut value, RUNS)?;
-        runs.push(Run {
-            batch,
-            entry: (rest >> 32) as u32,
-            count: rest as u32,
-        });
-    }
+    let (runs, []) = value.as_chunks::<16>() else {
+        return Err(damaged(RUNS));
+    };
+    let runs = runs.iter().map(|bytes| {
+        let number = u128::from_be_bytes(*bytes);
+        Run {
+            batch: Position::from_u64((number >> 64) as u64),
+            entry: (number >> 32) as u32,
+            count: number as u32,
+        }
+    });
     Ok((height, runs))
 }

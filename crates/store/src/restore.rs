@@ -1,59 +1,86 @@
 //! Entries that a crash took from the index are read back from the log.
 
-use types::{LogIndex, LogSize, VerifiedBatch};
+use types::{FullBatch, Header, LogIndex, VerifiedBatch};
 
 use crate::{
     disk::Disk,
     error::StoreError,
     finalize::put_entry,
+    frame::Position,
     index::{Entries, Index, Space},
-    layout::{damaged, number, read_runs, take_number},
+    layout::{Run, damaged, number, read_runs, take_number},
     reader::{frontier, read_batch},
 };
 
-/// Adds what is missing of the entries below a place, block by block.
+const WHAT: &str = "a list of recorded entries";
+
+/// Adds what is missing of the entries up to the final head, block by block.
 ///
 /// # Errors
 /// When the disk fails, or the index is damaged.
 pub(crate) fn restore_entries(
     disk: &dyn Disk,
     index: &dyn Index,
-    size: LogSize,
+    head: &Header,
 ) -> Result<(), StoreError> {
-    const WHAT: &str = "a list of recorded entries";
-    let mut next = index.entries_end().0;
-    if next >= size.0 {
+    let end = index.entries_end();
+    if end.0 >= head.log_size.0 {
         return Ok(());
     }
-    let mut frontier = frontier(index, LogSize(next))?;
-    while next < size.0 {
+    let mut frontier = frontier(index, types::LogSize(end.0))?;
+    let mut batches = Batches { disk, last: None };
+    let mut next = end.0;
+    while next < head.log_size.0 {
         let found = index.last_at_or_below(Space::Entries, &number(next))?;
         let (key, value) = found.ok_or_else(|| damaged(WHAT))?;
-        let first = take_number(&mut &key[..], WHAT)?;
+        let mut known = next.checked_sub(take_number(&mut &key[..], WHAT)?);
         let mut entries = Entries::from_place(LogIndex(next));
         let mut nodes = Vec::new();
-        let mut place = first;
         for run in read_runs(&value)?.1 {
-            let known = next.saturating_sub(place).min(run.count.into());
-            place += u64::from(run.count);
-            if place <= next {
+            let count = u64::from(run.count);
+            let skipped = known.unwrap_or(0).min(count);
+            known = known.map(|known| known - skipped);
+            if skipped == count {
                 continue;
             }
-            let full = read_batch(disk, run.batch)?;
-            let batch = VerifiedBatch::from_own_disk(full.batch.clone());
-            for entry in (run.entry..).take(run.count as usize).skip(known as usize) {
-                let hashes = batch.entries().get(entry as usize);
-                let (id, leaf) = hashes.ok_or_else(|| damaged(WHAT))?;
-                put_entry(&mut entries, id, &full, entry);
+            let (full, batch) = batches.of(&run)?;
+            for place in (run.entry as usize..)
+                .take(run.count as usize)
+                .skip(skipped as usize)
+            {
+                let (id, leaf) = batch.entries().get(place).ok_or_else(|| damaged(WHAT))?;
+                put_entry(&mut entries, id, full, place);
                 frontier.append(*leaf, &mut nodes);
+                next += 1;
             }
         }
-        if place <= next {
+        if nodes.is_empty() {
             return Err(damaged(WHAT));
         }
-        next = place;
         entries.push_nodes(nodes);
         index.write_entries(Vec::new(), entries)?;
     }
+    if (frontier.size(), frontier.root()) != (head.log_size, head.log_root) {
+        return Err(damaged("the order log of the index"));
+    }
     Ok(())
+}
+
+/// Reads batches; runs that follow one another are mostly of one.
+struct Batches<'a> {
+    disk: &'a dyn Disk,
+    last: Option<(Position, FullBatch, VerifiedBatch)>,
+}
+
+impl Batches<'_> {
+    fn of(&mut self, run: &Run) -> Result<(&FullBatch, &VerifiedBatch), StoreError> {
+        let is_last = |(position, ..): &(Position, _, _)| *position == run.batch;
+        if !self.last.as_ref().is_some_and(is_last) {
+            let full = read_batch(self.disk, run.batch)?;
+            let batch = VerifiedBatch::from_own_disk(full.batch.clone());
+            self.last = Some((run.batch, full, batch));
+        }
+        let last = self.last.as_ref().ok_or_else(|| damaged(WHAT))?;
+        Ok((&last.1, &last.2))
+    }
 }

@@ -3,11 +3,17 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use store::{
-    FjallIndex, Index, MOST_ORDERS_A_PAGE, MemoryDisk, MemoryIndex, Reader, Record, Recovered,
-    Store, StoreError,
+    Disk, FjallIndex, Index, MOST_ORDERS_A_PAGE, MemoryDisk, MemoryIndex, Reader, Record,
+    Recovered, Store, StoreError,
 };
 use support::*;
 use types::{
@@ -408,6 +414,56 @@ fn entries_that_a_crash_took_are_read_back_from_the_log() {
     }
 }
 
+/// However many of its entries were skipped, and however the rest lies between them.
+#[test]
+fn a_batch_is_read_once_to_restore_its_entries() {
+    let (disk, index) = (MemoryDisk::new(), MemoryIndex::new());
+    let (mut store, _) = open(&disk, &index).unwrap();
+    let mut chain = Chain::new();
+    chain.seal(&mut store, &[batch(1, &[1])]);
+    let alternating: Vec<u64> = (2..102).flat_map(|number| [1, number]).collect();
+    chain.seal(&mut store, &[batch(2, &alternating)]);
+    drop(store);
+    let reads = |end| {
+        let disk = Arc::new(CountingDisk(disk.clone(), AtomicUsize::new(0)));
+        let left = Arc::new(index.after_crash(end));
+        let opened = Store::open_on(disk.clone(), left, &CHAIN, SEGMENT);
+        let count = disk.1.load(Ordering::Relaxed);
+        check(&opened.unwrap().0.reader(), &chain);
+        count
+    };
+    let (all, none) = (reads(LogIndex(101)), reads(LogIndex(1)));
+    assert!(all < none && none < all + 10, "{all} and {none} reads");
+}
+
+/// Counts how often it is read.
+struct CountingDisk(MemoryDisk, AtomicUsize);
+
+impl Disk for CountingDisk {
+    fn segments(&self) -> io::Result<Vec<u32>> {
+        self.0.segments()
+    }
+    fn create(&self, segment: u32) -> io::Result<()> {
+        self.0.create(segment)
+    }
+    fn append(&self, segment: u32, bytes: &[u8]) -> io::Result<()> {
+        self.0.append(segment, bytes)
+    }
+    fn sync(&self, segment: u32) -> io::Result<()> {
+        self.0.sync(segment)
+    }
+    fn read_at(&self, segment: u32, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read_at(segment, offset, buffer)
+    }
+    fn len(&self, segment: u32) -> io::Result<u64> {
+        self.0.len(segment)
+    }
+    fn truncate(&self, segment: u32, len: u64) -> io::Result<()> {
+        self.0.truncate(segment, len)
+    }
+}
+
 #[test]
 fn an_index_that_lost_its_last_writes_is_brought_up_to_date() {
     let (disk, index) = (MemoryDisk::new(), MemoryIndex::new());
@@ -420,22 +476,26 @@ fn an_index_that_lost_its_last_writes_is_brought_up_to_date() {
     store.sync().unwrap();
     chain.seal(&mut store, &[batch(3, &[3])]);
     drop(store);
-    let (mut store, recovered) = open(&disk, &stale).unwrap();
-    let back = records(recovered);
-    assert_eq!(back.first(), Some(&record(batch(2, &[2]))));
-    for executed in &chain.blocks[1..] {
-        store
-            .finalize(
-                vec![executed.clone()],
-                Some(&certificate(VoteKind::Finalize, &executed.block)),
-            )
-            .unwrap();
+    // What was in files may still be there, whatever happened to all else.
+    let with_entries = stale.with_entries_of(&index.after_crash(LogIndex(2)));
+    for stale in [stale, with_entries] {
+        let (mut store, recovered) = open(&disk, &stale).unwrap();
+        let back = records(recovered);
+        assert_eq!(back.first(), Some(&record(batch(2, &[2]))));
+        for executed in &chain.blocks[1..] {
+            store
+                .finalize(
+                    vec![executed.clone()],
+                    Some(&certificate(VoteKind::Finalize, &executed.block)),
+                )
+                .unwrap();
+        }
+        check(&store.reader(), &chain);
+        assert_eq!(
+            store.reader().answer(&answer(1, 5).key).unwrap(),
+            Some(answer(1, 5))
+        );
     }
-    check(&store.reader(), &chain);
-    assert_eq!(
-        store.reader().answer(&answer(1, 5).key).unwrap(),
-        Some(answer(1, 5))
-    );
 }
 
 #[test]

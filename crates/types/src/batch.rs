@@ -136,14 +136,15 @@ impl Batch {
         number: u64,
         entries: impl IntoIterator<Item: Into<HashedEntry>>,
     ) -> VerifiedBatch {
+        let entries = entries.into_iter();
+        let count = entries.size_hint().0;
         let mut batch = Self {
             author,
             number,
-            entries: Vec::new(),
+            entries: Vec::with_capacity(count),
             signature: IdentitySignature::ZERO,
         };
-        let entries = entries.into_iter();
-        let mut hashes = Hashes::for_entries(entries.size_hint().0);
+        let mut hashes = Hashes::for_entries(count);
         for entry in entries {
             let entry = entry.into();
             hashes.add(entry.hashes());

@@ -1,7 +1,7 @@
 //! The index on disk: sorted runs for what every order brings, and for all the rest fjall (a
 //! log-structured merge tree).
 
-use std::{io, path::Path};
+use std::path::Path;
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
 use types::{Digest, LogIndex, OrderId};
@@ -37,14 +37,6 @@ pub struct FjallIndex {
 
 impl From<fjall::Error> for IndexError {
     fn from(error: fjall::Error) -> Self {
-        Self {
-            reason: error.to_string(),
-        }
-    }
-}
-
-impl From<io::Error> for IndexError {
-    fn from(error: io::Error) -> Self {
         Self {
             reason: error.to_string(),
         }

@@ -19,6 +19,34 @@ struct Keys {
     entries_end: u64,
 }
 
+impl Keys {
+    /// Adds what follows on all entries.
+    fn add(&mut self, piece: Piece) {
+        let Piece {
+            places,
+            tables: [orders, customers, receivers],
+            nodes,
+        } = piece;
+        self.entries_end = places.end;
+        let first = nodes_before(places.start).to_be_bytes().to_vec();
+        let hashes = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
+        let nodes = self.spaces.entry(Space::Nodes).or_default();
+        nodes.insert(first, hashes);
+        let ids = orders.into_iter().map(|order| {
+            let bytes = order.to_bytes();
+            let (key, place) = bytes.split_at(KEY_BYTES);
+            (key.to_vec(), place.to_vec())
+        });
+        self.spaces.entry(Space::Orders).or_default().extend(ids);
+        for (space, pairs) in [(Space::Customers, customers), (Space::Receivers, receivers)] {
+            let keys = pairs
+                .into_iter()
+                .map(|pair| (pair.to_bytes().to_vec(), Vec::new()));
+            self.spaces.entry(space).or_default().extend(keys);
+        }
+    }
+}
+
 /// The position that is a key of the nodes.
 fn position_of(key: &[u8]) -> u64 {
     key.first_chunk()
@@ -56,6 +84,25 @@ impl MemoryIndex {
             hashes.truncate(usize::try_from(left).map_or(usize::MAX, |left| 32 * left));
             left > 0
         });
+        Self {
+            keys: Arc::new(RwLock::new(keys)),
+        }
+    }
+
+    /// A second index, with the keys of this one and the entries of another: those that were in files are left where
+    /// the last changes are lost that came with them.
+    pub fn with_entries_of(&self, other: &Self) -> Self {
+        let (mut keys, other) = (self.read().clone(), other.read());
+        keys.entries_end = other.entries_end;
+        for space in [
+            Space::Orders,
+            Space::Customers,
+            Space::Receivers,
+            Space::Nodes,
+        ] {
+            let entries = other.spaces.get(&space).cloned().unwrap_or_default();
+            keys.spaces.insert(space, entries);
+        }
         Self {
             keys: Arc::new(RwLock::new(keys)),
         }
@@ -126,33 +173,10 @@ impl Index for MemoryIndex {
 
     fn write_entries(&self, changes: Vec<Change>, entries: Entries) -> Result<(), IndexError> {
         let mut held = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let Piece {
-            places,
-            tables: [orders, customers, receivers],
-            nodes,
-        } = entries.piece;
-        held.entries_end = held.entries_end.max(places.end);
+        if let Some(piece) = entries.piece.after(held.entries_end)? {
+            held.add(piece);
+        }
         let spaces = &mut held.spaces;
-        if !nodes.is_empty() {
-            let first = nodes_before(places.start).to_be_bytes().to_vec();
-            let hashes = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
-            spaces
-                .entry(Space::Nodes)
-                .or_default()
-                .insert(first, hashes);
-        }
-        let ids = orders.into_iter().map(|order| {
-            let bytes = order.to_bytes();
-            let (key, place) = bytes.split_at(KEY_BYTES);
-            (key.to_vec(), place.to_vec())
-        });
-        spaces.entry(Space::Orders).or_default().extend(ids);
-        for (space, pairs) in [(Space::Customers, customers), (Space::Receivers, receivers)] {
-            let keys = pairs
-                .into_iter()
-                .map(|pair| (pair.to_bytes().to_vec(), Vec::new()));
-            spaces.entry(space).or_default().extend(keys);
-        }
         for Change { space, key, value } in changes {
             let keys = spaces.entry(space).or_default();
             match value {

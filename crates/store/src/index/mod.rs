@@ -10,6 +10,8 @@ pub use entries::Entries;
 pub(crate) use entries::text_key;
 pub use memory::MemoryIndex;
 
+use std::io;
+
 use types::{Digest, LogIndex, OrderId};
 
 /// A key and its value.
@@ -23,6 +25,14 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 pub struct IndexError {
     /// What the engine said.
     pub reason: String,
+}
+
+impl From<io::Error> for IndexError {
+    fn from(error: io::Error) -> Self {
+        Self {
+            reason: error.to_string(),
+        }
+    }
 }
 
 /// The named spaces of keys; `docs/storage-format.md` tells what each holds.
@@ -160,10 +170,10 @@ pub trait Index: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Pair>, IndexError>;
     /// The place that follows on all entries here. A crash may take the last of them and leave the changes that
-    /// they came with; they are to be added again, from this place on.
+    /// they came with; they are to be added again, from this place on. Or it leaves them and takes the changes.
     fn entries_end(&self) -> LogIndex;
-    /// Makes all changes, no key twice, or none, and adds all entries. A crash may undo the last
-    /// writes, never one before a write that it leaves.
+    /// Makes all changes, no key twice, or none, and adds those entries that are not here yet. A crash may undo the
+    /// last changes, never one before a change that it leaves.
     ///
     /// # Errors
     /// When the engine fails.

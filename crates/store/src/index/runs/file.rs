@@ -19,7 +19,7 @@ use super::{
     filter::Filter,
     merge::Merge,
     path_of,
-    run::{ORDERS, Pair, Run, TABLES},
+    run::{ORDERS, Pair, Run, TABLES, nodes_of},
 };
 use crate::disk::{read_exact_at, sync_folder};
 
@@ -135,6 +135,10 @@ fn open(path: &Path, places: Range<u64>) -> io::Result<Run> {
     }
     let tail: Tail = borsh::from_slice(&bytes).map_err(|_| damaged())?;
     let filter = Filter::from_words(tail.filter).ok_or_else(damaged)?;
+    let orders = places.end - places.start;
+    if tail.tables[ORDERS].pairs != orders || tail.nodes.nodes != nodes_of(&places) {
+        return Err(damaged());
+    }
     let file = File {
         path: path.to_path_buf(),
         file,

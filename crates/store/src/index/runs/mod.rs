@@ -1,5 +1,5 @@
-//! What every order of the final chain brings: where it, its customer's and its receiver's orders are, in sorted runs
-//! of fixed-size pairs; and the Merkle nodes that it completes.
+//! What every order of the final chain brings: the Merkle nodes that it completes, and in sorted runs of fixed-size
+//! pairs where it is, and where its customer's and its receiver's orders are.
 //!
 //! Every final order brings up to three pairs of a hash and its place in the order log. A general
 //! sorted tree takes microseconds for each such random key; here the pairs of a block are sorted once,
@@ -28,9 +28,12 @@ use run::Run;
 pub(super) use run::{CUSTOMERS, ORDERS, Pair, Piece, RECEIVERS, TABLES};
 use worker::Worker;
 
-/// So many orders in memory go to disk: some 17 MiB, seconds of work of a busy network, and what a restart reads
-/// back from the log at most.
+/// What so many orders in memory brought goes to a file: some 17 MiB, seconds of work of a busy network.
 const ORDERS_TO_FLUSH: u64 = 131_072;
+
+/// What was written in so many pieces goes to a file as well, however few the orders are: a restart reads it back
+/// from the log piece by piece.
+const PIECES_TO_FLUSH: usize = 1_024;
 
 /// When the oldest of so many neighbours is no longer than the others together, they are merged.
 const NEIGHBOURS: usize = 8;
@@ -58,39 +61,17 @@ impl Runs {
         self.worker.list().last().map_or(0, |run| run.places().end)
     }
 
-    /// Adds what orders at consecutive places bring that follow on all others. Those that are here already,
-    /// because the files are ahead of what the caller remembers, are passed over.
+    /// Adds a piece. What is here already, because the files are ahead of what the caller remembers, is passed
+    /// over.
     ///
     /// # Errors
     /// When places are missing in between, or a file could not be written in the meantime; then no more
     /// is taken.
     pub(super) fn add(&self, piece: Piece) -> io::Result<()> {
-        let Piece {
-            places,
-            mut tables,
-            mut nodes,
-        } = piece;
-        let end = self.end();
-        if places.end <= end {
-            return Ok(());
+        match piece.after(self.end())? {
+            Some(piece) => self.worker.add(Run::in_memory(piece)),
+            None => Ok(()),
         }
-        if places.start > end {
-            let reason = format!("places {end} to {} are missing", places.start);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-        }
-        if places.start < end {
-            for table in &mut tables {
-                table.retain(|pair| pair.place >= end);
-            }
-            let known = nodes_before(end) - nodes_before(places.start);
-            let known = usize::try_from(known).map_or(nodes.len(), |known| known.min(nodes.len()));
-            nodes.drain(..known);
-        }
-        self.worker.add(Run::in_memory(Piece {
-            places: end..places.end,
-            tables,
-            nodes,
-        }))
     }
 
     /// The Merkle node at a position.

@@ -66,9 +66,48 @@ pub(in super::super) struct Piece {
     pub(in super::super) nodes: Vec<Digest>,
 }
 
+impl Piece {
+    /// What follows on a place, up to which all is known; `None` where nothing does.
+    ///
+    /// # Errors
+    /// When places are missing in between, or it does not hold as many nodes as its orders complete.
+    pub(in super::super) fn after(mut self, end: u64) -> io::Result<Option<Self>> {
+        let Range { start, end: last } = self.places;
+        let wrong = |reason| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        if self.nodes.len() as u64 != nodes_of(&self.places) {
+            return wrong(format!(
+                "not all nodes of places {start} to {last} are there"
+            ));
+        }
+        if last <= end {
+            return Ok(None);
+        }
+        if start > end {
+            return wrong(format!("places {end} to {start} are missing"));
+        }
+        if start < end {
+            for table in &mut self.tables {
+                table.retain(|pair| pair.place >= end);
+            }
+            let left = nodes_of(&(end..last));
+            self.nodes
+                .drain(..self.nodes.len().saturating_sub(left as usize));
+            self.places.start = end;
+        }
+        Ok(Some(self))
+    }
+}
+
+/// How many nodes the orders at these places complete.
+pub(super) fn nodes_of(places: &Range<u64>) -> u64 {
+    nodes_before(places.end).saturating_sub(nodes_before(places.start))
+}
+
 /// A run. Cheap to read from many threads; never changed.
 pub(super) struct Run {
     places: Range<u64>,
+    /// How many pieces it was made of, while it is in memory.
+    pieces: usize,
     filter: Filter,
     held: Held,
 }
@@ -84,11 +123,11 @@ impl Run {
         for table in &mut piece.tables {
             table.sort_unstable();
         }
-        Self::sorted(piece)
+        Self::sorted(piece, 1)
     }
 
-    /// Of pairs that are sorted.
-    pub(super) fn sorted(piece: Piece) -> Self {
+    /// Of pairs that are sorted, put together from so many pieces.
+    pub(super) fn sorted(piece: Piece, pieces: usize) -> Self {
         let Piece {
             places,
             tables,
@@ -100,6 +139,7 @@ impl Run {
         }
         Self {
             places,
+            pieces,
             filter,
             held: Held::Memory(tables, nodes),
         }
@@ -109,6 +149,7 @@ impl Run {
     pub(super) fn in_file(places: Range<u64>, filter: Filter, file: File) -> Self {
         Self {
             places,
+            pieces: 0,
             filter,
             held: Held::File(file),
         }
@@ -121,6 +162,11 @@ impl Run {
     /// How many places it covers.
     pub(super) fn len(&self) -> u64 {
         self.places.end - self.places.start
+    }
+
+    /// How many pieces it was made of, while it is in memory.
+    pub(super) const fn pieces(&self) -> usize {
+        self.pieces
     }
 
     pub(super) const fn is_file(&self) -> bool {

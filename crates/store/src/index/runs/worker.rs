@@ -13,8 +13,8 @@ use std::{
 };
 
 use super::{
-    ORDERS_TO_FLUSH, file,
-    run::{Piece, Run, Tables},
+    ORDERS_TO_FLUSH, PIECES_TO_FLUSH, file,
+    run::{Piece, Run, Tables, nodes_of},
     to_merge,
 };
 
@@ -32,8 +32,10 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// A job is under way.
+    /// The thread works.
     is_busy: bool,
+    /// It is to begin nothing any more.
+    is_ending: bool,
     /// Why no job can be done any more.
     failure: Option<String>,
 }
@@ -41,8 +43,8 @@ struct State {
 /// Owns the list; its thread ends with it.
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    /// `None` when it is being dropped.
-    jobs: Option<Sender<Vec<Arc<Run>>>>,
+    /// Has the thread look for work; `None` when it is being dropped.
+    bell: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -54,14 +56,14 @@ impl Worker {
             state: Mutex::default(),
             changed: Condvar::new(),
         });
-        let (jobs, waiting) = channel();
+        let (bell, rung) = channel();
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("index runs".to_owned())
-            .spawn(move || work(&of_thread, &waiting))?;
+            .spawn(move || work(&of_thread, &rung))?;
         Ok(Self {
             shared,
-            jobs: Some(jobs),
+            bell: Some(bell),
             thread: Some(thread),
         })
     }
@@ -89,14 +91,14 @@ impl Worker {
             }
             let list = self.list();
             let plan = Plan::of(&list);
-            let Some(job) = plan.next_job() else {
+            if plan.next_job().is_none() {
                 return Ok(());
-            };
+            }
             if !state.is_busy {
                 state.is_busy = true;
-                if let Some(jobs) = &self.jobs {
+                if let Some(bell) = &self.bell {
                     // The thread lives as long as the sender.
-                    let _ = jobs.send(job.to_vec());
+                    let _ = bell.send(());
                 }
             }
             if plan.waiting.len() <= MOST_WAITING {
@@ -110,7 +112,8 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        drop(self.jobs.take());
+        self.shared.state().is_ending = true;
+        drop(self.bell.take());
         if let Some(thread) = self.thread.take() {
             // It can only have ended by a panic, which was printed.
             let _ = thread.join();
@@ -125,6 +128,17 @@ impl Shared {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the thread is to do next; without anything it works no more. Whoever adds looks at that after what
+    /// was added is in the list, so nothing is left undone.
+    fn next_job(&self) -> Option<Vec<Arc<Run>>> {
+        let mut state = self.state();
+        let list = self.list();
+        let job = Plan::of(&list).next_job();
+        let job = job.filter(|_| state.failure.is_none() && !state.is_ending);
+        state.is_busy = job.is_some();
+        job.map(<[Arc<Run>]>::to_vec)
     }
 
     /// Changes the list, seen by readers as a whole.
@@ -148,7 +162,7 @@ impl Shared {
 /// A list of runs, the oldest first, seen as what is to become of them.
 struct Plan<'a> {
     files: &'a [Arc<Run>],
-    /// Runs in memory that are long enough together: each group becomes one file. More runs behind them change
+    /// Runs in memory that are long enough together, or of many pieces: each group becomes one file. More runs behind them change
     /// nothing about it, so one thread can write them while the other adds and merges.
     waiting: Vec<&'a [Arc<Run>]>,
     /// Those in memory that are not, yet.
@@ -160,15 +174,15 @@ impl<'a> Plan<'a> {
         let files = runs.iter().take_while(|run| run.is_file()).count();
         let (files, mut short) = runs.split_at(files);
         let mut waiting = Vec::new();
-        let mut orders = 0;
-        let mut count = 0;
+        let (mut count, mut orders, mut pieces) = (0, 0, 0);
         while let Some(run) = short.get(count) {
-            orders += run.len();
             count += 1;
-            if orders >= ORDERS_TO_FLUSH {
+            orders += run.len();
+            pieces += run.pieces();
+            if orders >= ORDERS_TO_FLUSH || pieces >= PIECES_TO_FLUSH {
                 let (group, rest) = short.split_at(count);
                 waiting.push(group);
-                (short, orders, count) = (rest, 0, 0);
+                (short, count, orders, pieces) = (rest, 0, 0, 0);
             }
         }
         Self {
@@ -202,31 +216,34 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
         // Sorted piece by piece: this merges them.
         pairs.sort();
     }
-    let mut nodes = Vec::new();
+    let places = start..end;
+    let mut nodes = Vec::with_capacity(nodes_of(&places) as usize);
     for run in runs {
         nodes.extend_from_slice(&run.nodes(0)?);
     }
-    Ok(Run::sorted(Piece {
-        places: start..end,
+    let pieces = runs.iter().map(|run| run.pieces()).sum();
+    let merged = Piece {
+        places,
         tables,
         nodes,
-    }))
+    };
+    Ok(Run::sorted(merged, pieces))
 }
 
-fn work(shared: &Shared, jobs: &Receiver<Vec<Arc<Run>>>) {
-    for job in jobs {
-        // Nobody may wait for ever for a thread that has ended.
-        let done = catch_unwind(AssertUnwindSafe(|| perform(shared, &job)));
-        let done = done.unwrap_or_else(|_| Err(io::Error::other("the merge failed")));
-        let mut state = shared.state();
-        state.is_busy = false;
-        state.failure = done.err().map(|error| {
-            format!(
-                "cannot write a sorted run in {}: {error}",
-                shared.folder.display()
-            )
-        });
-        shared.changed.notify_all();
+fn work(shared: &Shared, rung: &Receiver<()>) {
+    for () in rung {
+        while let Some(job) = shared.next_job() {
+            // Nobody may wait for ever for a thread that has ended.
+            let done = catch_unwind(AssertUnwindSafe(|| perform(shared, &job)));
+            let done = done.unwrap_or_else(|_| Err(io::Error::other("the merge failed")));
+            shared.state().failure = done.err().map(|error| {
+                format!(
+                    "cannot write a sorted run in {}: {error}",
+                    shared.folder.display()
+                )
+            });
+            shared.changed.notify_all();
+        }
     }
 }
 
@@ -276,5 +293,14 @@ mod tests {
         let merged = plan.mergeable_in_memory().expect("nine short ones");
         assert_eq!(merged.first().expect("it has runs").places().start, 131_077);
         assert_eq!(merged.len(), 8);
+    }
+
+    #[test]
+    fn what_came_in_many_pieces_becomes_a_file_too() {
+        let runs = in_memory(&[1; PIECES_TO_FLUSH]);
+        assert!(Plan::of(&runs[1..]).waiting.is_empty());
+        assert_eq!(Plan::of(&runs).waiting.len(), 1);
+        let merged = merge_in_memory(&runs[..8]).expect("nothing is read");
+        assert_eq!(merged.pieces(), 8);
     }
 }
