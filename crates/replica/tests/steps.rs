@@ -244,7 +244,7 @@ fn as_many_orders_at_once_are_taken_as_there_is_room_for() {
     let output = bench.step(Event::Submit(orders.collect()));
     let (last, others) = output.submitted.split_last().unwrap();
     assert!(others.iter().all(Result::is_ok));
-    assert!(matches!(last, Err(replica::Refusal::PoolFull(full)) if full.orders == most));
+    assert!(matches!(last, Err(replica::Refusal::PoolFull(_))));
 }
 
 /// A batch of another member, as that member sent it.

@@ -1,6 +1,6 @@
 //! Entries that a crash took from the index are read back from the log.
 
-use types::{FullBatch, Header, LogIndex, VerifiedBatch};
+use types::{FullBatch, Header, LogIndex, LogSize, VerifiedBatch, merkle::nodes_before};
 
 use crate::{
     disk::Disk,
@@ -27,7 +27,7 @@ pub(crate) fn restore_entries(
     if end.0 >= head.log_size.0 {
         return Ok(());
     }
-    let mut frontier = frontier(index, types::LogSize(end.0))?;
+    let mut frontier = frontier(index, LogSize(end.0))?;
     let mut batches = Batches { disk, last: None };
     let mut next = end.0;
     while next < head.log_size.0 {
@@ -57,7 +57,10 @@ pub(crate) fn restore_entries(
         if nodes.is_empty() {
             return Err(damaged(WHAT));
         }
-        entries.push_nodes(nodes);
+        let last_node = nodes_before(next) - 1;
+        if index.node(last_node)?.is_none() {
+            entries.push_nodes(nodes);
+        }
         index.write_entries(Vec::new(), entries)?;
     }
     if (frontier.size(), frontier.root()) != (head.log_size, head.log_root) {

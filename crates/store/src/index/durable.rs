@@ -1,14 +1,14 @@
 //! The index on disk: sorted runs for what every order brings, and for all the rest fjall (a
 //! log-structured merge tree).
 
-use std::path::Path;
+use std::{mem, path::Path};
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
-use types::{Digest, LogIndex, OrderId};
+use types::{Digest, LogIndex, OrderId, merkle::nodes_before};
 
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
-    entries::key_of_id,
+    entries::{key_of_id, node_in, values_of},
     runs::{self, CUSTOMERS, ORDERS, RECEIVERS, Runs, TABLES},
 };
 
@@ -30,7 +30,7 @@ const RUNS: &str = "runs";
 /// An index in a folder.
 pub struct FjallIndex {
     database: Database,
-    /// By the space's number; none for the spaces that are in the runs.
+    /// By the space's number; none for the spaces that are tables of the runs.
     spaces: Vec<Option<Keyspace>>,
     runs: Runs,
 }
@@ -53,11 +53,6 @@ const fn table_of(space: Space) -> Option<usize> {
     }
 }
 
-/// Whether a space is in the runs.
-fn is_in_runs(space: Space) -> bool {
-    space == Space::Nodes || table_of(space).is_some()
-}
-
 impl FjallIndex {
     /// Opens the index in a folder, or makes an empty one.
     ///
@@ -73,10 +68,9 @@ impl FjallIndex {
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let mut spaces = Vec::with_capacity(Space::ALL.len());
         for space in Space::ALL {
-            spaces.push(if is_in_runs(space) {
-                None
-            } else {
-                Some(database.keyspace(space.name(), options)?)
+            spaces.push(match table_of(space) {
+                None => Some(database.keyspace(space.name(), options)?),
+                Some(_) => None,
             });
         }
         let runs = Runs::open(&folder.join(RUNS))?;
@@ -116,7 +110,8 @@ impl Index for FjallIndex {
     }
 
     fn node(&self, position: u64) -> Result<Option<Digest>, IndexError> {
-        Ok(self.runs.node(position)?)
+        let found = self.last_at_or_below(Space::Nodes, &position.to_be_bytes())?;
+        Ok(found.and_then(|found| node_in(&found, position)))
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
@@ -169,7 +164,12 @@ impl Index for FjallIndex {
                 None => batch.remove(self.keyspace(space)?, key),
             }
         }
+        let mut piece = entries.piece;
+        let first = nodes_before(piece.places.start);
+        for (position, hashes) in values_of(first, &mem::take(&mut piece.nodes)) {
+            batch.insert(self.keyspace(Space::Nodes)?, position, hashes);
+        }
         batch.commit()?;
-        Ok(self.runs.add(entries.piece)?)
+        Ok(self.runs.add(piece)?)
     }
 }

@@ -48,7 +48,8 @@ impl Entries {
         places.end += 1;
     }
 
-    /// Adds the next Merkle nodes. In the end all are there that the orders complete, in the order of their positions.
+    /// Adds the next Merkle nodes. In the end all are there that the orders complete, in the order of their positions;
+    /// or none, where the index holds them already.
     pub fn push_nodes(&mut self, nodes: Vec<Digest>) {
         if self.piece.nodes.is_empty() {
             self.piece.nodes = nodes;
@@ -78,4 +79,28 @@ fn first_bytes(hash: &[u8; 32]) -> u128 {
     let mut first = [0; KEY_BYTES];
     first.copy_from_slice(&hash[..KEY_BYTES]);
     u128::from_be_bytes(first)
+}
+
+/// How many Merkle nodes one value holds: 4 KiB, one block of the index, so that reading a node of
+/// a large block reads no more than that.
+const NODES_A_VALUE: usize = 128;
+
+/// Keys and values of [`Space::Nodes`](super::Space::Nodes) for nodes from a position on.
+pub(super) fn values_of(
+    mut position: u64,
+    nodes: &[Digest],
+) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+    nodes.chunks(NODES_A_VALUE).map(move |nodes| {
+        let key = position.to_be_bytes().to_vec();
+        position += nodes.len() as u64;
+        let hashes = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
+        (key, hashes)
+    })
+}
+
+/// The node at a position, where such a key and value hold it.
+pub(super) fn node_in((key, hashes): &(Vec<u8>, Vec<u8>), position: u64) -> Option<Digest> {
+    let first = u64::from_be_bytes(*key.first_chunk()?);
+    let place = usize::try_from(position.checked_sub(first)?).ok()?;
+    hashes.as_chunks().0.get(place).copied().map(Digest::new)
 }

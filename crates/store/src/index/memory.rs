@@ -9,7 +9,7 @@ use types::{Digest, LogIndex, OrderId, merkle::nodes_before};
 
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
-    entries::{KEY_BYTES, key_of_id},
+    entries::{KEY_BYTES, key_of_id, node_in, values_of},
     runs::Piece,
 };
 
@@ -28,10 +28,8 @@ impl Keys {
             nodes,
         } = piece;
         self.entries_end = places.end;
-        let first = nodes_before(places.start).to_be_bytes().to_vec();
-        let hashes = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
-        let nodes = self.spaces.entry(Space::Nodes).or_default();
-        nodes.insert(first, hashes);
+        let values = values_of(nodes_before(places.start), &nodes);
+        self.spaces.entry(Space::Nodes).or_default().extend(values);
         let ids = orders.into_iter().map(|order| {
             let bytes = order.to_bytes();
             let (key, place) = bytes.split_at(KEY_BYTES);
@@ -125,11 +123,8 @@ impl Index for MemoryIndex {
     }
 
     fn node(&self, position: u64) -> Result<Option<Digest>, IndexError> {
-        let held = self.last_at_or_below(Space::Nodes, &position.to_be_bytes())?;
-        Ok(held.and_then(|(first, hashes)| {
-            let place = usize::try_from(position - position_of(&first)).ok()?;
-            hashes.as_chunks().0.get(place).copied().map(Digest::new)
-        }))
+        let found = self.last_at_or_below(Space::Nodes, &position.to_be_bytes())?;
+        Ok(found.and_then(|found| node_in(&found, position)))
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {

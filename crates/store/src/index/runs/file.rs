@@ -1,4 +1,4 @@
-//! A run in a file (`docs/storage-format.md`, "The runs"): pages of pairs and nodes, and a tail that tells where
+//! A run in a file (`docs/storage-format.md`, "The runs"): pages of pairs, and a tail that tells where
 //! each begins. A page is read and checked as a whole.
 
 use std::{
@@ -13,13 +13,12 @@ use std::{
 };
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use types::Digest;
 
 use super::{
     filter::Filter,
     merge::Merge,
     path_of,
-    run::{ORDERS, Pair, Run, TABLES, nodes_of},
+    run::{ORDERS, PAIR_BYTES, Pair, Run, TABLES},
 };
 use crate::disk::{read_exact_at, sync_folder};
 
@@ -27,10 +26,7 @@ use crate::disk::{read_exact_at, sync_folder};
 const PAGE_BYTES: usize = 4096;
 /// The checksum takes the rest.
 const CONTENT_BYTES: usize = PAGE_BYTES - 4;
-/// What a Merkle node takes.
-const NODE_BYTES: usize = 32;
-/// How many of them a page holds.
-const NODES_A_PAGE: usize = CONTENT_BYTES / NODE_BYTES;
+const PAIRS_A_PAGE: usize = CONTENT_BYTES / PAIR_BYTES;
 /// A merge reads so many pages at a time.
 const PAGES_A_CHUNK: usize = 64;
 /// A file that is being written is synced every so many pages: gigabytes at once would hold up the log's
@@ -43,7 +39,6 @@ const END_BYTES: usize = 12;
 #[derive(BorshSerialize, BorshDeserialize)]
 struct Tail {
     tables: [Table; TABLES],
-    nodes: Nodes,
     filter: Vec<u64>,
 }
 
@@ -56,19 +51,11 @@ struct Table {
     fences: Vec<(u128, u64)>,
 }
 
-/// The pages of the Merkle nodes.
-#[derive(BorshSerialize, BorshDeserialize)]
-struct Nodes {
-    first_page: u64,
-    nodes: u64,
-}
-
 /// An open file.
 pub(super) struct File {
     path: PathBuf,
     file: fs::File,
     tables: [Table; TABLES],
-    nodes: Nodes,
     is_obsolete: AtomicBool,
 }
 
@@ -135,15 +122,13 @@ fn open(path: &Path, places: Range<u64>) -> io::Result<Run> {
     }
     let tail: Tail = borsh::from_slice(&bytes).map_err(|_| damaged())?;
     let filter = Filter::from_words(tail.filter).ok_or_else(damaged)?;
-    let orders = places.end - places.start;
-    if tail.tables[ORDERS].pairs != orders || tail.nodes.nodes != nodes_of(&places) {
+    if tail.tables[ORDERS].pairs != places.end - places.start {
         return Err(damaged());
     }
     let file = File {
         path: path.to_path_buf(),
         file,
         tables: tail.tables,
-        nodes: tail.nodes,
         is_obsolete: AtomicBool::new(false),
     };
     Ok(Run::in_file(places, filter, file))
@@ -173,8 +158,7 @@ pub(super) fn write(folder: &Path, runs: &[Arc<Run>]) -> io::Result<Run> {
         tables.push(writer.table(table, Merge::new(runs, table)?)?);
     }
     let tables = <[Table; TABLES]>::try_from(tables).map_err(|_| damaged())?;
-    let nodes = writer.nodes(runs)?;
-    writer.finish(tables, nodes)?.sync_all()?;
+    writer.finish(tables)?.sync_all()?;
     fs::rename(&unfinished, &path)?;
     sync_folder(folder)?;
     open(&path, start..end)
@@ -201,46 +185,14 @@ impl Writer {
             if table == ORDERS {
                 self.filter.insert(pair.key);
             }
-            self.put(&mut page, &pair.to_bytes())?;
+            page.extend_from_slice(&pair.to_bytes());
             written.pairs += 1;
-        }
-        self.page(&mut page)?;
-        Ok(written)
-    }
-
-    fn nodes(&mut self, runs: &[Arc<Run>]) -> io::Result<Nodes> {
-        let mut written = Nodes {
-            first_page: self.pages,
-            nodes: 0,
-        };
-        let mut page = Vec::with_capacity(PAGE_BYTES);
-        for run in runs {
-            for chunk in 0.. {
-                let nodes = run.nodes(chunk)?;
-                if nodes.is_empty() {
-                    break;
-                }
-                for node in nodes.iter() {
-                    self.put(&mut page, node.as_bytes())?;
-                }
-                written.nodes += nodes.len() as u64;
+            if page.len() == PAIRS_A_PAGE * PAIR_BYTES {
+                self.page(&mut page)?;
             }
         }
         self.page(&mut page)?;
         Ok(written)
-    }
-
-    /// Adds to a page, which is written once nothing of the same length fits any more.
-    fn put<const BYTES: usize>(
-        &mut self,
-        page: &mut Vec<u8>,
-        bytes: &[u8; BYTES],
-    ) -> io::Result<()> {
-        page.extend_from_slice(bytes);
-        if page.len() + BYTES > CONTENT_BYTES {
-            self.page(page)?;
-        }
-        Ok(())
     }
 
     /// Writes a page, unless it is empty.
@@ -261,10 +213,9 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(mut self, tables: [Table; TABLES], nodes: Nodes) -> io::Result<fs::File> {
+    fn finish(mut self, tables: [Table; TABLES]) -> io::Result<fs::File> {
         let tail = Tail {
             tables,
-            nodes,
             filter: self.filter.words().to_vec(),
         };
         let bytes = borsh::to_vec(&tail)?;
@@ -322,60 +273,24 @@ impl File {
 
     /// The pairs of these pages of a table.
     fn pages(&self, table: usize, pages: Range<usize>) -> io::Result<Vec<Pair>> {
-        let Table {
-            first_page, pairs, ..
-        } = self.tables[table];
-        self.read(first_page, pairs, pages, Pair::from_bytes)
-    }
-
-    /// The node at a place among those of the file.
-    pub(super) fn node(&self, place: usize) -> io::Result<Digest> {
-        let (page, place) = (place / NODES_A_PAGE, place % NODES_A_PAGE);
-        let nodes = self.pages_of_nodes(page..page + 1)?;
-        nodes.get(place).copied().ok_or_else(damaged)
-    }
-
-    pub(super) fn nodes(&self, chunk: usize) -> io::Result<Vec<Digest>> {
-        let first = chunk * PAGES_A_CHUNK;
-        self.pages_of_nodes(first..first + PAGES_A_CHUNK)
-    }
-
-    /// The nodes of those of these pages that there are.
-    fn pages_of_nodes(&self, pages: Range<usize>) -> io::Result<Vec<Digest>> {
-        let Nodes { first_page, nodes } = self.nodes;
-        let all = usize::try_from(nodes.div_ceil(NODES_A_PAGE as u64)).unwrap_or(usize::MAX);
-        let pages = pages.start.min(all)..pages.end.min(all);
-        self.read(first_page, nodes, pages, |bytes: &[u8; NODE_BYTES]| {
-            Digest::new(*bytes)
-        })
-    }
-
-    /// What these pages hold, of so many items of one length that begin with a page.
-    fn read<T, const BYTES: usize>(
-        &self,
-        first_page: u64,
-        count: u64,
-        pages: Range<usize>,
-        from_bytes: impl Fn(&[u8; BYTES]) -> T,
-    ) -> io::Result<Vec<T>> {
-        let a_page = CONTENT_BYTES / BYTES;
+        let table = &self.tables[table];
         let mut bytes = vec![0; pages.len() * PAGE_BYTES];
-        let first = first_page + pages.start as u64;
+        let first = table.first_page + pages.start as u64;
         read_exact_at(&self.file, first * PAGE_BYTES as u64, &mut bytes)?;
-        let left = usize::try_from(count)
+        let left = usize::try_from(table.pairs)
             .unwrap_or(usize::MAX)
-            .saturating_sub(pages.start * a_page);
-        let mut items = Vec::with_capacity(left.min(pages.len() * a_page));
+            .saturating_sub(pages.start * PAIRS_A_PAGE);
+        let mut pairs = Vec::with_capacity(left.min(pages.len() * PAIRS_A_PAGE));
         for page in bytes.chunks_exact(PAGE_BYTES) {
             let (content, checksum) = page.split_at(CONTENT_BYTES);
             if crc32fast::hash(content) != take_u32(checksum, 0) {
                 return Err(damaged());
             }
-            let room = (left - items.len()).min(a_page);
+            let room = (left - pairs.len()).min(PAIRS_A_PAGE);
             let content = content.as_chunks().0.iter();
-            items.extend(content.take(room).map(&from_bytes));
+            pairs.extend(content.take(room).map(Pair::from_bytes));
         }
-        Ok(items)
+        Ok(pairs)
     }
 }
 
@@ -391,6 +306,6 @@ fn take_u64(bytes: &[u8], at: usize) -> u64 {
     u64::from_be_bytes(number)
 }
 
-pub(super) fn damaged() -> io::Error {
+fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a sorted run is damaged")
 }

@@ -1,5 +1,4 @@
-//! What every order of the final chain brings: the Merkle nodes that it completes, and in sorted runs of fixed-size
-//! pairs where it is, and where its customer's and its receiver's orders are.
+//! Where the orders, customers and receivers of the final chain are: sorted runs of fixed-size pairs.
 //!
 //! Every final order brings up to three pairs of a hash and its place in the order log. A general
 //! sorted tree takes microseconds for each such random key; here the pairs of a block are sorted once,
@@ -22,13 +21,11 @@ use std::{
     sync::Arc,
 };
 
-use types::{Digest, merkle::nodes_before};
-
 use run::Run;
 pub(super) use run::{CUSTOMERS, ORDERS, Pair, Piece, RECEIVERS, TABLES};
 use worker::Worker;
 
-/// What so many orders in memory brought goes to a file: some 17 MiB, seconds of work of a busy network.
+/// What so many orders in memory brought goes to a file: some 9 MiB, seconds of work of a busy network.
 const ORDERS_TO_FLUSH: u64 = 131_072;
 
 /// What was written in so many pieces goes to a file as well, however few the orders are: a restart reads it back
@@ -72,16 +69,6 @@ impl Runs {
             Some(piece) => self.worker.add(Run::in_memory(piece)),
             None => Ok(()),
         }
-    }
-
-    /// The Merkle node at a position.
-    ///
-    /// # Errors
-    /// When a file cannot be read or is damaged.
-    pub(super) fn node(&self, position: u64) -> io::Result<Option<Digest>> {
-        let runs = self.worker.list();
-        let earlier = runs.partition_point(|run| nodes_before(run.places().end) <= position);
-        runs.get(earlier).map(|run| run.node(position)).transpose()
     }
 
     /// The place of each of these orders that has one.

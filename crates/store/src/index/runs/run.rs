@@ -1,14 +1,10 @@
-//! One run: the pairs of consecutive places of the order log, sorted, and the Merkle nodes that their orders complete,
-//! in memory or in a file.
+//! One run: the pairs of consecutive places of the order log, sorted, in memory or in a file.
 
-use std::{borrow::Cow, io, ops::Range};
+use std::{io, ops::Range};
 
 use types::{Digest, merkle::nodes_before};
 
-use super::{
-    file::{File, damaged},
-    filter::Filter,
-};
+use super::{file::File, filter::Filter};
 
 /// How many kinds of pairs there are: orders, customers, receivers.
 pub(in super::super) const TABLES: usize = 3;
@@ -62,7 +58,7 @@ pub(in super::super) type Tables = [Vec<Pair>; TABLES];
 pub(in super::super) struct Piece {
     pub(in super::super) places: Range<u64>,
     pub(in super::super) tables: Tables,
-    /// In the order of their positions.
+    /// The Merkle nodes that they complete, in the order of their positions. No part of a run.
     pub(in super::super) nodes: Vec<Digest>,
 }
 
@@ -70,15 +66,10 @@ impl Piece {
     /// What follows on a place, up to which all is known; `None` where nothing does.
     ///
     /// # Errors
-    /// When places are missing in between, or it does not hold as many nodes as its orders complete.
+    /// When places are missing in between.
     pub(in super::super) fn after(mut self, end: u64) -> io::Result<Option<Self>> {
         let Range { start, end: last } = self.places;
         let wrong = |reason| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-        if self.nodes.len() as u64 != nodes_of(&self.places) {
-            return wrong(format!(
-                "not all nodes of places {start} to {last} are there"
-            ));
-        }
         if last <= end {
             return Ok(None);
         }
@@ -89,18 +80,13 @@ impl Piece {
             for table in &mut self.tables {
                 table.retain(|pair| pair.place >= end);
             }
-            let left = nodes_of(&(end..last));
-            self.nodes
-                .drain(..self.nodes.len().saturating_sub(left as usize));
+            let left = nodes_before(last).saturating_sub(nodes_before(end));
+            let known = self.nodes.len().saturating_sub(left as usize);
+            self.nodes.drain(..known);
             self.places.start = end;
         }
         Ok(Some(self))
     }
-}
-
-/// How many nodes the orders at these places complete.
-pub(super) fn nodes_of(places: &Range<u64>) -> u64 {
-    nodes_before(places.end).saturating_sub(nodes_before(places.start))
 }
 
 /// A run. Cheap to read from many threads; never changed.
@@ -113,7 +99,7 @@ pub(super) struct Run {
 }
 
 enum Held {
-    Memory(Tables, Vec<Digest>),
+    Memory(Tables),
     File(File),
 }
 
@@ -128,11 +114,7 @@ impl Run {
 
     /// Of pairs that are sorted, put together from so many pieces.
     pub(super) fn sorted(piece: Piece, pieces: usize) -> Self {
-        let Piece {
-            places,
-            tables,
-            nodes,
-        } = piece;
+        let Piece { places, tables, .. } = piece;
         let mut filter = Filter::for_keys(tables[ORDERS].len());
         for pair in &tables[ORDERS] {
             filter.insert(pair.key);
@@ -141,7 +123,7 @@ impl Run {
             places,
             pieces,
             filter,
-            held: Held::Memory(tables, nodes),
+            held: Held::Memory(tables),
         }
     }
 
@@ -176,7 +158,7 @@ impl Run {
     /// How many pairs a table has.
     pub(super) fn count(&self, table: usize) -> usize {
         match &self.held {
-            Held::Memory(tables, _) => tables[table].len(),
+            Held::Memory(tables) => tables[table].len(),
             Held::File(file) => file.count(table),
         }
     }
@@ -196,7 +178,7 @@ impl Run {
         found: &mut Vec<Pair>,
     ) -> io::Result<()> {
         match &self.held {
-            Held::Memory(tables, _) => {
+            Held::Memory(tables) => {
                 let pairs = &tables[table];
                 let start = pairs.partition_point(|pair| *pair < from);
                 let wanted = pairs[start..].iter().take_while(|pair| **pair <= to);
@@ -210,34 +192,11 @@ impl Run {
     /// All pairs of a table in their order, some thousand at a time.
     pub(super) fn chunk(&self, table: usize, chunk: usize) -> io::Result<Vec<Pair>> {
         match &self.held {
-            Held::Memory(tables, _) => Ok(match chunk {
+            Held::Memory(tables) => Ok(match chunk {
                 0 => tables[table].clone(),
                 _ => Vec::new(),
             }),
             Held::File(file) => file.chunk(table, chunk),
-        }
-    }
-
-    /// The Merkle node at a position, one of its own.
-    pub(super) fn node(&self, position: u64) -> io::Result<Digest> {
-        let place = position
-            .checked_sub(nodes_before(self.places.start))
-            .and_then(|place| usize::try_from(place).ok())
-            .ok_or_else(damaged)?;
-        match &self.held {
-            Held::Memory(_, nodes) => nodes.get(place).copied().ok_or_else(damaged),
-            Held::File(file) => file.node(place),
-        }
-    }
-
-    /// All nodes in their order, some thousand at a time.
-    pub(super) fn nodes(&self, chunk: usize) -> io::Result<Cow<'_, [Digest]>> {
-        match &self.held {
-            Held::Memory(_, nodes) => Ok(match chunk {
-                0 => Cow::Borrowed(nodes),
-                _ => Cow::Borrowed(&[]),
-            }),
-            Held::File(file) => file.nodes(chunk).map(Cow::Owned),
         }
     }
 

@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     ORDERS_TO_FLUSH, PIECES_TO_FLUSH, file,
-    run::{Piece, Run, Tables, nodes_of},
+    run::{Piece, Run, Tables},
     to_merge,
 };
 
@@ -216,16 +216,11 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
         // Sorted piece by piece: this merges them.
         pairs.sort();
     }
-    let places = start..end;
-    let mut nodes = Vec::with_capacity(nodes_of(&places) as usize);
-    for run in runs {
-        nodes.extend_from_slice(&run.nodes(0)?);
-    }
     let pieces = runs.iter().map(|run| run.pieces()).sum();
     let merged = Piece {
-        places,
+        places: start..end,
         tables,
-        nodes,
+        nodes: Vec::new(),
     };
     Ok(Run::sorted(merged, pieces))
 }
