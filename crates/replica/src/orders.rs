@@ -119,11 +119,12 @@ impl Replica {
         if bytes.saturating_add(BATCH_OVERHEAD) > self.genesis.max_block_bytes as usize {
             return Err(Refusal::TooLarge);
         }
-        let with_draft = |draft: usize, more| u64::try_from(draft.saturating_add(more));
+        let orders = draft.entries.len().saturating_add(1);
+        let bytes = draft.public_bytes.saturating_add(bytes);
         self.pool.room_for(
             author,
-            with_draft(draft.entries.len(), 1).unwrap_or(u64::MAX),
-            with_draft(draft.public_bytes, bytes).unwrap_or(u64::MAX),
+            u64::try_from(orders).unwrap_or(u64::MAX),
+            u64::try_from(bytes).unwrap_or(u64::MAX),
         )?;
         let id = *entry.id();
         if is_recorded || self.pool.has_order(&id) || !here.insert(id) {

@@ -1,7 +1,7 @@
-//! Blocks that became final go into the index, in one atomic write and their orders' entries beside it. Where what they are made of is in the
-//! log only the writer knows; the rest, which takes longer, any thread can do.
+//! Blocks that became final go into the index, in one atomic write and their orders' entries beside it. Where what
+//! they are made of is in the log only the writer knows; the rest, which takes longer, any thread can do.
 
-use std::{mem, sync::Arc};
+use std::sync::Arc;
 
 use types::{
     BatchId, BlockHash, Certificate, FullBatch, Height, LogIndex, LogSize, OrderId, VoteKind,
@@ -13,7 +13,7 @@ use crate::{
     executed::{ExecutedBlock, RecordedEntry},
     frame::Position,
     index::{Change, Entries, Space},
-    layout::{Head, Run, number, put_head, runs_value, two_numbers},
+    layout::{Head, NODES_A_VALUE, Run, number, put_head, runs_value, two_numbers},
     store::{Shared, Store},
 };
 
@@ -210,12 +210,18 @@ impl StagedBlock {
                 runs_value(height, &runs),
             ));
         }
-        let completed = nodes_before(header.log_size.0) - nodes_before(before.0);
+        let first_node = nodes_before(before.0);
+        let completed = nodes_before(header.log_size.0) - first_node;
         assert_eq!(
             executed.nodes.len() as u64,
             completed,
             "the leaves complete so many nodes"
         );
+        for (piece, nodes) in executed.nodes.chunks(NODES_A_VALUE).enumerate() {
+            let key = first_node + (piece * NODES_A_VALUE) as u64;
+            let value: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
+            changes.push(Change::put(Space::Nodes, number(key), value));
+        }
     }
 }
 
@@ -232,17 +238,16 @@ impl Indexer {
     /// When the index cannot be written; the store then takes no more writes.
     pub fn write(&self, staged: Staged) -> Result<(), StoreError> {
         let Staged {
-            mut blocks,
+            blocks,
             certificate,
             head,
         } = staged;
         let first = blocks.first().map(|block| block.executed.log_size_before);
         let mut entries = Entries::from_place(LogIndex(first.unwrap_or(head.log_size).0));
         let mut changes = Vec::new();
-        for block in &mut blocks {
+        for block in &blocks {
             block.collect(&mut changes);
             collect_entries(&block.executed, &mut entries);
-            entries.push_nodes(mem::take(&mut block.executed.nodes));
         }
         changes.extend(certificate.map(|position| {
             Change::put(

@@ -14,6 +14,9 @@ use crate::{
 const LAYOUT_VERSION: u16 = 5;
 const FORMAT_KEY: &[u8] = b"format";
 const HEAD_KEY: &[u8] = b"head";
+/// How many Merkle nodes one value holds: 4 KiB, one block of the index, so that reading a node of
+/// a large block reads no more than that.
+pub(crate) const NODES_A_VALUE: usize = 128;
 
 /// The final head, written together with everything that became final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]

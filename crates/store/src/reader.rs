@@ -13,7 +13,7 @@ use crate::{
     disk::Disk,
     error::StoreError,
     frame::Position,
-    index::{Index, Pair, Space},
+    index::{Pair, Space},
     layout::{Head, damaged, evidence_key, number, take_number},
     record::{self, Answer, Record, read_record},
     store::Shared,
@@ -54,7 +54,19 @@ impl Reader {
     /// # Errors
     /// When the disk fails.
     pub fn frontier(&self) -> Result<Frontier, StoreError> {
-        frontier(&*self.shared.index, self.log_size())
+        self.frontier_at(self.log_size())
+    }
+
+    /// The order log's right edge at a size not above that of the final head.
+    pub(crate) fn frontier_at(&self, size: LogSize) -> Result<Frontier, StoreError> {
+        let mut peaks = Vec::new();
+        for node in Frontier::peak_nodes(size) {
+            peaks.push(
+                self.node_below(node, size)?
+                    .ok_or_else(|| damaged("a Merkle node"))?,
+            );
+        }
+        Frontier::from_peaks(size, peaks).ok_or_else(|| damaged("the Merkle tree"))
     }
 
     /// The final block of a height.
@@ -246,8 +258,17 @@ impl Reader {
         if position >= nodes_before(size.0) {
             return Ok(None);
         }
-        let node = self.shared.index.node(position)?;
-        node.map(Some).ok_or_else(|| damaged("a Merkle node"))
+        let found = self
+            .shared
+            .index
+            .last_at_or_below(Space::Nodes, &number(position))?;
+        let (key, value) = found.ok_or_else(|| damaged("a Merkle node"))?;
+        let first = take_number(&mut &key[..], "a Merkle node's key")?;
+        let place = usize::try_from(position - first).ok();
+        let bytes = place.and_then(|place| value.as_chunks::<32>().0.get(place));
+        bytes
+            .map(|bytes| Some(Digest::new(*bytes)))
+            .ok_or_else(|| damaged("a Merkle node"))
     }
 
     /// The inclusion path of an entry in the order log as it was at a size; `None` when the entry is
@@ -329,16 +350,6 @@ impl RecordedIds for Reader {
             }
         }
     }
-}
-
-/// The order log's right edge at a size up to which the index holds its nodes.
-pub(crate) fn frontier(index: &dyn Index, size: LogSize) -> Result<Frontier, StoreError> {
-    let mut peaks = Vec::new();
-    for node in Frontier::peak_nodes(size) {
-        let peak = index.node(node.position())?;
-        peaks.push(peak.ok_or_else(|| damaged("a Merkle node"))?);
-    }
-    Frontier::from_peaks(size, peaks).ok_or_else(|| damaged("the Merkle tree"))
 }
 
 fn read(disk: &dyn Disk, position: Position) -> Result<Record, StoreError> {

@@ -20,7 +20,7 @@ use crate::{
     finalize::Indexer,
     frame::Position,
     index::{FjallIndex, Index, Space},
-    layout::{Head, check_format, damaged, read_head},
+    layout::{Head, check_format, read_head},
     live::{LiveBatch, LiveHeights},
     log::Log,
     reader::Reader,
@@ -229,11 +229,7 @@ impl Store {
             },
         )?;
         pending.write(&*shared.index)?;
-        if let Some(head) = head {
-            let block = Reader::new(Arc::clone(&shared)).block(head.height)?;
-            let block = block.ok_or_else(|| damaged("the final head"))?;
-            restore_entries(&*disk, &*shared.index, block.header())?;
-        }
+        restore_entries(&Reader::new(Arc::clone(&shared)))?;
         let recovered = Recovered::new(disk, from, log.end());
         Ok((
             Self {

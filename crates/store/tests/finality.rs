@@ -624,7 +624,7 @@ fn both_indexes_agree() {
             .unwrap();
         assert_eq!(index.get(Space::Hashes, b"b").unwrap(), Some(b"4".to_vec()));
         assert_eq!(index.get(Space::Hashes, b"d").unwrap(), None);
-        assert_eq!(index.get(Space::Answers, b"b").unwrap(), None);
+        assert_eq!(index.get(Space::Nodes, b"b").unwrap(), None);
         let pair = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
         assert_eq!(
             index.last_at_or_below(Space::Hashes, b"e").unwrap(),

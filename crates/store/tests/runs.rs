@@ -7,7 +7,7 @@ use store::{
     FjallIndex, Index, MemoryIndex,
     index::{Entries, Space},
 };
-use types::{Digest, LogIndex, OrderId, merkle::nodes_before};
+use types::{LogIndex, OrderId};
 
 /// More than a file of a run takes.
 const A_FILE: u64 = 160_000;
@@ -27,16 +27,10 @@ fn order(place: u64) -> [u8; 32] {
     hash("order", place)
 }
 
-fn node(position: u64) -> Digest {
-    Digest::new(hash("node", position))
-}
-
 /// One in a hundred comes from each customer, all go to three receivers, and of every fifth one the
 /// customer is not known.
 fn entries(places: Range<u64>) -> Entries {
     let mut entries = Entries::from_place(LogIndex(places.start));
-    let positions = nodes_before(places.start)..nodes_before(places.end);
-    entries.push_nodes(positions.map(node).collect());
     for place in places {
         let receiver = format!("receiver {}", place % 3);
         let customer = (place % 5 > 0).then(|| format!("customer {}", place % 100));
@@ -65,11 +59,6 @@ fn check(index: &dyn Index, oracle: &MemoryIndex, size: u64) {
     for number in (0..size).step_by(997).chain([size - 1]) {
         assert_eq!(place(order(number)), Some(LogIndex(number)));
     }
-    let nodes = nodes_before(size);
-    for position in (0..nodes).step_by(1_001).chain([nodes - 1]) {
-        assert_eq!(index.node(position).unwrap(), Some(node(position)));
-    }
-    assert_eq!(index.node(nodes).unwrap(), None);
     let unknown = (size..size + 500).map(order);
     assert!(unknown.into_iter().all(|id| place(id).is_none()));
     // Of many together each is found, or not, as it is alone.
@@ -180,11 +169,6 @@ fn damage_is_noticed_and_never_an_answer() {
                     .step_by(11)
                     .all(|place| read(place).map_or(true, |found| found == right(place)))
             );
-            let is_right = |position| match index.node(position) {
-                Ok(found) => found == Some(node(position)),
-                Err(_) => true,
-            };
-            assert!((0..nodes_before(end)).step_by(11).all(is_right));
         }
         assert_eq!(file.exists(), end > 0);
         fs::write(file, &whole).unwrap();

@@ -1,14 +1,14 @@
 //! The index on disk: sorted runs for what every order brings, and for all the rest fjall (a
 //! log-structured merge tree).
 
-use std::{mem, path::Path};
+use std::path::Path;
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
-use types::{Digest, LogIndex, OrderId, merkle::nodes_before};
+use types::{LogIndex, OrderId};
 
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
-    entries::{key_of_id, node_in, values_of},
+    entries::key_of_id,
     runs::{self, CUSTOMERS, ORDERS, RECEIVERS, Runs, TABLES},
 };
 
@@ -109,11 +109,6 @@ impl Index for FjallIndex {
         Ok(places.map(|place| place.map(LogIndex)).collect())
     }
 
-    fn node(&self, position: u64) -> Result<Option<Digest>, IndexError> {
-        let found = self.last_at_or_below(Space::Nodes, &position.to_be_bytes())?;
-        Ok(found.and_then(|found| node_in(&found, position)))
-    }
-
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
         Ok(self.keyspace(space)?.get(key)?.map(|value| value.to_vec()))
     }
@@ -164,12 +159,7 @@ impl Index for FjallIndex {
                 None => batch.remove(self.keyspace(space)?, key),
             }
         }
-        let mut piece = entries.piece;
-        let first = nodes_before(piece.places.start);
-        for (position, hashes) in values_of(first, &mem::take(&mut piece.nodes)) {
-            batch.insert(self.keyspace(Space::Nodes)?, position, hashes);
-        }
         batch.commit()?;
-        Ok(self.runs.add(piece)?)
+        Ok(self.runs.add(entries.piece)?)
     }
 }

@@ -5,11 +5,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use types::{Digest, LogIndex, OrderId, merkle::nodes_before};
+use types::{LogIndex, OrderId};
 
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
-    entries::{KEY_BYTES, key_of_id, node_in, values_of},
+    entries::{KEY_BYTES, key_of_id},
     runs::Piece,
 };
 
@@ -25,11 +25,8 @@ impl Keys {
         let Piece {
             places,
             tables: [orders, customers, receivers],
-            nodes,
         } = piece;
         self.entries_end = places.end;
-        let values = values_of(nodes_before(places.start), &nodes);
-        self.spaces.entry(Space::Nodes).or_default().extend(values);
         let ids = orders.into_iter().map(|order| {
             let bytes = order.to_bytes();
             let (key, place) = bytes.split_at(KEY_BYTES);
@@ -43,12 +40,6 @@ impl Keys {
             self.spaces.entry(space).or_default().extend(keys);
         }
     }
-}
-
-/// The position that is a key of the nodes.
-fn position_of(key: &[u8]) -> u64 {
-    key.first_chunk()
-        .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// An index in memory. Clones are handles to the same keys; [`MemoryIndex::after_crash`] tells what a crash
@@ -75,13 +66,6 @@ impl MemoryIndex {
             let texts = keys.spaces.entry(space).or_default();
             texts.retain(|key, _| key[KEY_BYTES..] < end[..]);
         }
-        let nodes_end = nodes_before(keys.entries_end);
-        let nodes = keys.spaces.entry(Space::Nodes).or_default();
-        nodes.retain(|first, hashes| {
-            let left = nodes_end.saturating_sub(position_of(first));
-            hashes.truncate(usize::try_from(left).map_or(usize::MAX, |left| 32 * left));
-            left > 0
-        });
         Self {
             keys: Arc::new(RwLock::new(keys)),
         }
@@ -92,12 +76,7 @@ impl MemoryIndex {
     pub fn with_entries_of(&self, other: &Self) -> Self {
         let (mut keys, other) = (self.read().clone(), other.read());
         keys.entries_end = other.entries_end;
-        for space in [
-            Space::Orders,
-            Space::Customers,
-            Space::Receivers,
-            Space::Nodes,
-        ] {
+        for space in [Space::Orders, Space::Customers, Space::Receivers] {
             let entries = other.spaces.get(&space).cloned().unwrap_or_default();
             keys.spaces.insert(space, entries);
         }
@@ -120,11 +99,6 @@ impl Index for MemoryIndex {
             Some(LogIndex(u64::from_be_bytes(*place.first_chunk()?)))
         };
         Ok(ids.iter().map(place).collect())
-    }
-
-    fn node(&self, position: u64) -> Result<Option<Digest>, IndexError> {
-        let found = self.last_at_or_below(Space::Nodes, &position.to_be_bytes())?;
-        Ok(found.and_then(|found| node_in(&found, position)))
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {

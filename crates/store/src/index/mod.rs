@@ -12,7 +12,7 @@ pub use memory::MemoryIndex;
 
 use std::io;
 
-use types::{Digest, LogIndex, OrderId};
+use types::{LogIndex, OrderId};
 
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -50,7 +50,7 @@ pub enum Space {
     Batches,
     /// First log index of a block to where its recorded entries are.
     Entries,
-    /// Position of the first of some Merkle nodes to their hashes.
+    /// First position of a run of Merkle nodes to their hashes.
     Nodes,
     /// Order id to log index.
     Orders,
@@ -135,20 +135,15 @@ impl Change {
 }
 
 /// Sorted keys and values. Any thread reads and writes, but entries only one. What every order brings ([`Space::Orders`],
-/// [`Space::Customers`], [`Space::Receivers`], [`Space::Nodes`]) is only ever added, as [`Entries`]; ids and nodes are
-/// looked up one by one there, and texts in ranges.
+/// [`Space::Customers`], [`Space::Receivers`]) is only ever added, as [`Entries`]; ids are looked up one by
+/// one there, and texts in ranges.
 pub trait Index: Send + Sync {
     /// The place in the order log of each of these orders that has one.
     ///
     /// # Errors
     /// When the engine fails.
     fn places_of_orders(&self, ids: &[&OrderId]) -> Result<Vec<Option<LogIndex>>, IndexError>;
-    /// The Merkle node at a position.
-    ///
-    /// # Errors
-    /// When the engine fails.
-    fn node(&self, position: u64) -> Result<Option<Digest>, IndexError>;
-    /// The value of a key, of any space but [`Space::Orders`] and [`Space::Nodes`].
+    /// The value of a key, of any space but [`Space::Orders`].
     ///
     /// # Errors
     /// When the engine fails.

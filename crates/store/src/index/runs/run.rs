@@ -2,8 +2,6 @@
 
 use std::{io, ops::Range};
 
-use types::{Digest, merkle::nodes_before};
-
 use super::{file::File, filter::Filter};
 
 /// How many kinds of pairs there are: orders, customers, receivers.
@@ -58,8 +56,6 @@ pub(in super::super) type Tables = [Vec<Pair>; TABLES];
 pub(in super::super) struct Piece {
     pub(in super::super) places: Range<u64>,
     pub(in super::super) tables: Tables,
-    /// The Merkle nodes that they complete, in the order of their positions. No part of a run.
-    pub(in super::super) nodes: Vec<Digest>,
 }
 
 impl Piece {
@@ -69,20 +65,17 @@ impl Piece {
     /// When places are missing in between.
     pub(in super::super) fn after(mut self, end: u64) -> io::Result<Option<Self>> {
         let Range { start, end: last } = self.places;
-        let wrong = |reason| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         if last <= end {
             return Ok(None);
         }
         if start > end {
-            return wrong(format!("places {end} to {start} are missing"));
+            let reason = format!("places {end} to {start} are missing");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         if start < end {
             for table in &mut self.tables {
                 table.retain(|pair| pair.place >= end);
             }
-            let left = nodes_before(last).saturating_sub(nodes_before(end));
-            let known = self.nodes.len().saturating_sub(left as usize);
-            self.nodes.drain(..known);
             self.places.start = end;
         }
         Ok(Some(self))
@@ -114,7 +107,7 @@ impl Run {
 
     /// Of pairs that are sorted, put together from so many pieces.
     pub(super) fn sorted(piece: Piece, pieces: usize) -> Self {
-        let Piece { places, tables, .. } = piece;
+        let Piece { places, tables } = piece;
         let mut filter = Filter::for_keys(tables[ORDERS].len());
         for pair in &tables[ORDERS] {
             filter.insert(pair.key);

@@ -162,8 +162,8 @@ impl Shared {
 /// A list of runs, the oldest first, seen as what is to become of them.
 struct Plan<'a> {
     files: &'a [Arc<Run>],
-    /// Runs in memory that are long enough together, or of many pieces: each group becomes one file. More runs behind them change
-    /// nothing about it, so one thread can write them while the other adds and merges.
+    /// Runs in memory that are long enough together, or of many pieces: each group becomes one file. More runs
+    /// behind them change nothing about it, so one thread can write them while the other adds and merges.
     waiting: Vec<&'a [Arc<Run>]>,
     /// Those in memory that are not, yet.
     short: &'a [Arc<Run>],
@@ -217,12 +217,8 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
         pairs.sort();
     }
     let pieces = runs.iter().map(|run| run.pieces()).sum();
-    let merged = Piece {
-        places: start..end,
-        tables,
-        nodes: Vec::new(),
-    };
-    Ok(Run::sorted(merged, pieces))
+    let places = start..end;
+    Ok(Run::sorted(Piece { places, tables }, pieces))
 }
 
 fn work(shared: &Shared, rung: &Receiver<()>) {
