@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use types::{
-    BatchId, BlockHash, Certificate, FullBatch, Height, LogIndex, LogSize, OrderId, VoteKind,
-    merkle::nodes_before,
+    BatchId, BlockHash, Certificate, Entry, Height, LogIndex, LogSize, OrderId, PersonalPart,
+    VoteKind,
 };
 
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
     executed::{ExecutedBlock, RecordedEntry},
     frame::Position,
     index::{Change, Entries, Space},
-    layout::{Head, NODES_A_VALUE, Run, number, put_head, runs_value, two_numbers},
+    layout::{Head, Run, number, put_head, runs_value, two_numbers},
+    nodes::put_nodes,
     store::{Shared, Store},
 };
 
@@ -210,18 +211,7 @@ impl StagedBlock {
                 runs_value(height, &runs),
             ));
         }
-        let first_node = nodes_before(before.0);
-        let completed = nodes_before(header.log_size.0) - first_node;
-        assert_eq!(
-            executed.nodes.len() as u64,
-            completed,
-            "the leaves complete so many nodes"
-        );
-        for (piece, nodes) in executed.nodes.chunks(NODES_A_VALUE).enumerate() {
-            let key = first_node + (piece * NODES_A_VALUE) as u64;
-            let value: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
-            changes.push(Change::put(Space::Nodes, number(key), value));
-        }
+        put_nodes(before..header.log_size, &executed.nodes, changes);
     }
 }
 
@@ -273,16 +263,21 @@ impl Indexer {
 fn collect_entries(block: &ExecutedBlock, entries: &mut Entries) {
     for recorded in &block.recorded {
         let full = &block.batches[recorded.batch as usize];
-        put_entry(entries, &recorded.id, full, recorded.entry as usize);
+        let place = recorded.entry as usize;
+        let personal = full.personal.get(place).and_then(Option::as_ref);
+        put_entry(entries, &recorded.id, &full.batch.entries[place], personal);
     }
 }
 
-/// Adds the order at a place of a batch.
-pub(crate) fn put_entry(entries: &mut Entries, id: &OrderId, full: &FullBatch, place: usize) {
-    let order = full.batch.entries[place].order();
-    let personal = full.personal.get(place).and_then(Option::as_ref);
+/// Adds the next recorded entry.
+pub(crate) fn put_entry(
+    entries: &mut Entries,
+    id: &OrderId,
+    entry: &Entry,
+    personal: Option<&PersonalPart>,
+) {
     let customer = personal.map(|personal| personal.customer.as_str());
-    entries.push(id, order.receiver.as_str(), customer);
+    entries.push(id, entry.order().receiver.as_str(), customer);
 }
 
 /// Joins entries that follow one another in one batch.

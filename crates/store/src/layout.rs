@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Rises when what the index holds changes: an index of another one is built again.
-const LAYOUT_VERSION: u16 = 5;
+const LAYOUT_VERSION: u16 = 6;
 const FORMAT_KEY: &[u8] = b"format";
 const HEAD_KEY: &[u8] = b"head";
 /// How many Merkle nodes one value holds: 4 KiB, one block of the index, so that reading a node of
@@ -110,26 +110,8 @@ pub(crate) fn runs_value(height: Height, runs: &[Run]) -> Vec<u8> {
     value
 }
 
-/// Finds the `place`-th recorded entry of a block: the height, the batch's place in the log, and
-/// the entry's place in the batch.
-pub(crate) fn find_in_runs(
-    value: &[u8],
-    mut place: u64,
-) -> Result<(Height, Position, u32), StoreError> {
-    let (height, runs) = read_runs(value)?;
-    for run in runs {
-        let count = u64::from(run.count);
-        if place < count {
-            let entry = u32::try_from(u64::from(run.entry) + place);
-            let entry = entry.map_err(|_| damaged(RUNS))?;
-            return Ok((height, run.batch, entry));
-        }
-        place -= count;
-    }
-    Err(damaged(RUNS))
-}
-
-const RUNS: &str = "a list of recorded entries";
+/// What [`Space::Entries`] holds, for whom it is damaged.
+pub(crate) const RUNS: &str = "a list of recorded entries";
 
 /// Reads what [`runs_value`] wrote.
 pub(crate) fn read_runs(

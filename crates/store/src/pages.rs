@@ -1,13 +1,13 @@
 //! Looking up orders: one, by place, and in pages.
 
-use types::{Entry, FullBatch, Height, LogIndex, OrderId, PersonalPart};
+use types::{Entry, Height, LogIndex, OrderId, PersonalPart};
 
 use crate::{
     error::StoreError,
-    frame::Position,
     index::{Space, text_key},
-    layout::{damaged, find_in_runs, number, take_number},
-    reader::{Reader, read_batch},
+    layout::{RUNS, damaged, take_number},
+    reader::Reader,
+    recorded::{Found, Recorded},
 };
 
 /// The most orders one page holds, whatever is asked for: about half a megabyte of ordinary orders.
@@ -27,9 +27,6 @@ pub struct StoredOrder {
     /// The block that sealed it.
     pub height: Height,
 }
-
-/// The batch read last: orders next to each other are mostly in one.
-type LastBatch = Option<(Position, FullBatch)>;
 
 impl Reader {
     /// A final order.
@@ -51,7 +48,7 @@ impl Reader {
         if index.0 >= self.size() {
             return Ok(None);
         }
-        self.stored(index, &mut None).map(Some)
+        stored(&mut Recorded::new(&self.shared), index).map(Some)
     }
 
     /// The first `limit` final orders after a place, in the order of the log.
@@ -64,11 +61,11 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<StoredOrder>, StoreError> {
         let from = after.map_or(0, |after| after.0.saturating_add(1));
-        let mut last = None;
-        (from..self.size())
-            .take(limit.min(MOST_ORDERS_A_PAGE))
-            .map(|index| self.stored(LogIndex(index), &mut last))
-            .collect()
+        let limit = limit.min(MOST_ORDERS_A_PAGE) as u64;
+        let end = self.size().min(from.saturating_add(limit));
+        let mut orders = Vec::new();
+        Recorded::new(&self.shared).visit(from..end, &mut |found| orders.push(found.into()))?;
+        Ok(orders)
     }
 
     /// The first `limit` final orders of a customer after a place.
@@ -120,7 +117,7 @@ impl Reader {
         };
         let to = text_key(text, LogIndex(end));
         let mut from = after.map_or(0, |after| after.0.saturating_add(1));
-        let mut last = None;
+        let mut recorded = Recorded::new(&self.shared);
         // More than one round only where another text has the same hash, or parts were erased.
         while found.len() < limit {
             let wanted = limit - found.len();
@@ -131,7 +128,7 @@ impl Reader {
             for (key, _) in &keys {
                 let mut tail = key.get(key.len().saturating_sub(8)..).unwrap_or_default();
                 let index = take_number(&mut tail, "a customer's or receiver's key")?;
-                let order = self.stored(LogIndex(index), &mut last)?;
+                let order = stored(&mut recorded, LogIndex(index))?;
                 from = index.saturating_add(1);
                 if is_right(&order) {
                     found.push(order);
@@ -143,35 +140,25 @@ impl Reader {
         }
         Ok(found)
     }
+}
 
-    /// The order at a place below the final size.
-    fn stored(&self, index: LogIndex, last: &mut LastBatch) -> Result<StoredOrder, StoreError> {
-        let found = self
-            .shared
-            .index
-            .last_at_or_below(Space::Entries, &number(index.0))?;
-        let (key, value) = found.ok_or_else(|| damaged("a list of recorded entries"))?;
-        let first = take_number(&mut &key[..], "the key of a list of recorded entries")?;
-        let (height, position, place) = find_in_runs(&value, index.0 - first)?;
-        let full = match last.take() {
-            Some((at, full)) if at == position => full,
-            _ => read_batch(&*self.shared.disk, position)?,
-        };
-        let place = place as usize;
-        let entry = full
-            .batch
-            .entries
-            .get(place)
-            .ok_or_else(|| damaged("a list of recorded entries"))?
-            .clone();
-        let personal = full.personal.get(place).cloned().flatten();
-        *last = Some((position, full));
-        Ok(StoredOrder {
-            id: entry.id(),
-            entry,
-            personal,
-            log_index: index,
-            height,
-        })
+/// The order at a place below the final size.
+fn stored(recorded: &mut Recorded<'_>, index: LogIndex) -> Result<StoredOrder, StoreError> {
+    let mut stored = None;
+    recorded.visit(index.0..index.0 + 1, &mut |found| {
+        stored = Some(found.into())
+    })?;
+    stored.ok_or_else(|| damaged(RUNS))
+}
+
+impl From<Found<'_>> for StoredOrder {
+    fn from(found: Found<'_>) -> Self {
+        Self {
+            id: found.entry.id(),
+            entry: found.entry.clone(),
+            personal: found.personal.cloned(),
+            log_index: found.index,
+            height: found.height,
+        }
     }
 }

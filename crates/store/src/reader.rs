@@ -4,8 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use types::{
     BatchId, BlockHash, Certificate, Digest, Equivocation, FinalBlock, Frontier, FullBatch, Height,
-    LogIndex, LogSize, MemberIndex, OrderId, RecordedIds, Seed, SignedBlock,
-    merkle::{self, Node, nodes_before},
+    LogIndex, LogSize, MemberIndex, OrderId, RecordedIds, Seed, SignedBlock, merkle,
 };
 
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     frame::Position,
     index::{Pair, Space},
     layout::{Head, damaged, evidence_key, number, take_number},
+    nodes::Nodes,
     record::{self, Answer, Record, read_record},
     store::Shared,
 };
@@ -54,19 +54,7 @@ impl Reader {
     /// # Errors
     /// When the disk fails.
     pub fn frontier(&self) -> Result<Frontier, StoreError> {
-        self.frontier_at(self.log_size())
-    }
-
-    /// The order log's right edge at a size not above that of the final head.
-    pub(crate) fn frontier_at(&self, size: LogSize) -> Result<Frontier, StoreError> {
-        let mut peaks = Vec::new();
-        for node in Frontier::peak_nodes(size) {
-            peaks.push(
-                self.node_below(node, size)?
-                    .ok_or_else(|| damaged("a Merkle node"))?,
-            );
-        }
-        Frontier::from_peaks(size, peaks).ok_or_else(|| damaged("the Merkle tree"))
+        Nodes::at(&self.shared, self.log_size()).frontier()
     }
 
     /// The final block of a height.
@@ -245,32 +233,6 @@ impl Reader {
         )?)))
     }
 
-    /// A node of the order log's Merkle tree; `None` when it is not complete at the final head.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn node(&self, node: Node) -> Result<Option<Digest>, StoreError> {
-        self.node_below(node, self.log_size())
-    }
-
-    fn node_below(&self, node: Node, size: LogSize) -> Result<Option<Digest>, StoreError> {
-        let position = node.position();
-        if position >= nodes_before(size.0) {
-            return Ok(None);
-        }
-        let found = self
-            .shared
-            .index
-            .last_at_or_below(Space::Nodes, &number(position))?;
-        let (key, value) = found.ok_or_else(|| damaged("a Merkle node"))?;
-        let first = take_number(&mut &key[..], "a Merkle node's key")?;
-        let place = usize::try_from(position - first).ok();
-        let bytes = place.and_then(|place| value.as_chunks::<32>().0.get(place));
-        bytes
-            .map(|bytes| Some(Digest::new(*bytes)))
-            .ok_or_else(|| damaged("a Merkle node"))
-    }
-
     /// The inclusion path of an entry in the order log as it was at a size; `None` when the entry is
     /// not below the size or the size not yet final.
     ///
@@ -285,8 +247,9 @@ impl Reader {
             return Ok(None);
         }
         let mut failure = None;
+        let mut nodes = Nodes::at(&self.shared, size);
         let path = merkle::inclusion_path(leaf, size, &mut |node| {
-            self.node_below(node, size).unwrap_or_else(|error| {
+            nodes.node(node).unwrap_or_else(|error| {
                 failure = Some(error);
                 None
             })

@@ -248,6 +248,11 @@ impl Entry {
     pub fn id(&self) -> OrderId {
         self.order().id()
     }
+    /// The entry's id and its leaf's hash, for less than each by itself.
+    pub fn id_and_leaf(&self) -> (OrderId, Digest) {
+        let (id, leaf, _) = self.hashes_with(&mut Vec::with_capacity(USUAL_BYTES));
+        (id, leaf)
+    }
     /// The entry's id, its leaf's hash, and the length of its encoding, put together in `scratch`.
     pub(crate) fn hashes_with(&self, scratch: &mut Vec<u8>) -> (OrderId, Digest, usize) {
         let (leaf, length): (Digest, _) = merkle::leaf_hash_of(scratch, self);

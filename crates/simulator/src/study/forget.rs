@@ -10,6 +10,9 @@ use types::merkle::nodes_before;
 
 use crate::host::Host;
 
+/// Merkle nodes of this level and above are kept in the index; those below are computed from entries in the log.
+const LOWEST_LEVEL: u32 = 6;
+
 /// So many heights are kept below the one that is final everywhere.
 pub(super) const KEPT: u64 = 64;
 
@@ -47,15 +50,28 @@ pub(super) fn forget(host: &Host, height: u64, log_size: u64) -> Result<(), Inde
         &|_, value| number_at(value, 0) < log_size,
         false,
     )?;
-    sweep(
-        Space::Entries,
-        &|_, value| number_at(value, 0) < height,
-        false,
-    )?;
     let by_order = |key: &[u8], _: &[u8]| number_at(key, key.len() - 8) < log_size;
     sweep(Space::Customers, &by_order, false)?;
     sweep(Space::Receivers, &by_order, false)?;
-    changes.extend(old_nodes(index, log_size)?);
+    let subtrees = log_size >> LOWEST_LEVEL;
+    for (key, value) in index.range(Space::Entries, &[], &[0xff; 64], usize::MAX)? {
+        let runs = value.get(8..).unwrap_or_default().chunks_exact(16);
+        let count: u64 = runs
+            .clone()
+            .map(|run| number_at(run, 8) & u64::from(u32::MAX))
+            .sum();
+        let is_needed = number_at(&key, 0) + count > subtrees << LOWEST_LEVEL;
+        if is_needed || number_at(&value, 0) >= height {
+            oldest = runs
+                .map(|run| number_at(run, 0))
+                .chain([oldest])
+                .min()
+                .unwrap_or(oldest);
+        } else {
+            changes.push(Change::remove(Space::Entries, key));
+        }
+    }
+    changes.extend(old_nodes(index, subtrees)?);
     index.write(changes)?;
     if oldest != u64::MAX {
         // A place in the log is the segment's number and the offset in it.
@@ -65,10 +81,11 @@ pub(super) fn forget(host: &Host, height: u64, log_size: u64) -> Result<(), Inde
     Ok(())
 }
 
-/// The nodes of the order log's tree that no larger tree's right edge needs.
-fn old_nodes(index: &MemoryIndex, log_size: u64) -> Result<Vec<Change>, IndexError> {
-    let before = nodes_before(log_size);
-    let edge = right_edge(log_size);
+/// The nodes, of those kept of the order log's tree, that no larger tree's right edge needs: they are
+/// numbered as if the subtrees of the lowest level were the leaves.
+fn old_nodes(index: &MemoryIndex, subtrees: u64) -> Result<Vec<Change>, IndexError> {
+    let before = nodes_before(subtrees);
+    let edge = right_edge(subtrees);
     let keys = index.range(Space::Nodes, &[], &before.to_be_bytes(), usize::MAX)?;
     let mut changes = Vec::new();
     for (key, value) in keys {
@@ -82,14 +99,14 @@ fn old_nodes(index: &MemoryIndex, log_size: u64) -> Result<Vec<Change>, IndexErr
     Ok(changes)
 }
 
-/// The places of the roots of the whole trees that a log of this size is made of. Each is the last
+/// The places of the roots of the whole trees that a tree of so many leaves is made of. Each is the last
 /// node that its last leaf completed.
-fn right_edge(log_size: u64) -> Vec<u64> {
+fn right_edge(size: u64) -> Vec<u64> {
     let mut leaves = 0;
     let mut edge = Vec::new();
     for power in (0..u64::BITS).rev() {
         let tree = 1 << power;
-        if log_size & tree != 0 {
+        if size & tree != 0 {
             leaves += tree;
             edge.push(nodes_before(leaves) - 1);
         }

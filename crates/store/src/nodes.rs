@@ -1,0 +1,137 @@
+//! The Merkle tree over the order log. A node that covers many leaves is in the index; one that covers few is
+//! computed again from their entries, which takes less than to keep it.
+
+use std::ops::Range;
+
+use types::{
+    Digest, Frontier, LogSize,
+    merkle::{self, Node, nodes_before},
+};
+
+use crate::{
+    error::StoreError,
+    index::{Change, Space},
+    layout::{NODES_A_VALUE, damaged, number, take_number},
+    recorded::Recorded,
+    store::Shared,
+};
+
+/// The lowest level that is kept: of every 64 leaves two nodes, one with another. Whoever asks for a node
+/// below reads at most 64 entries, most likely of one batch.
+const LOWEST_LEVEL: u32 = 6;
+
+const WHAT: &str = "a Merkle node";
+
+/// What is kept of the nodes that became complete as the order log grew from one size to another, all given in the
+/// order of their positions.
+pub(crate) fn put_nodes(sizes: Range<LogSize>, completed: &[Digest], changes: &mut Vec<Change>) {
+    let first = nodes_before(sizes.start.0);
+    assert_eq!(
+        completed.len() as u64,
+        nodes_before(sizes.end.0) - first,
+        "the leaves complete so many nodes"
+    );
+    let place = |position: u64| (position - first) as usize;
+    let subtrees = sizes.start.0 >> LOWEST_LEVEL..sizes.end.0 >> LOWEST_LEVEL;
+    // Kept nodes are numbered as if the subtrees of the lowest level were the leaves.
+    let mut key = nodes_before(subtrees.start);
+    let mut kept = Vec::new();
+    for subtree in subtrees {
+        let end = (subtree + 1) << LOWEST_LEVEL;
+        // What the last leaf completes begins with itself, level 0.
+        let lowest = nodes_before(end - 1) + u64::from(LOWEST_LEVEL);
+        kept.extend_from_slice(&completed[place(lowest)..place(nodes_before(end))]);
+    }
+    for nodes in kept.chunks(NODES_A_VALUE) {
+        let mut value = Vec::with_capacity(size_of_val(nodes));
+        for node in nodes {
+            value.extend_from_slice(node.as_bytes());
+        }
+        changes.push(Change::put(Space::Nodes, number(key), value));
+        key += nodes.len() as u64;
+    }
+}
+
+/// Reads the tree as it was at a size that is final.
+pub(crate) struct Nodes<'a> {
+    shared: &'a Shared,
+    size: LogSize,
+    recorded: Recorded<'a>,
+    /// The place of the leaves read last, and their hashes: all there are of a subtree of the lowest level kept.
+    leaves: Option<(u64, Vec<Digest>)>,
+}
+
+impl<'a> Nodes<'a> {
+    pub(crate) const fn at(shared: &'a Shared, size: LogSize) -> Self {
+        Self {
+            shared,
+            size,
+            recorded: Recorded::new(shared),
+            leaves: None,
+        }
+    }
+
+    /// A node; `None` when it is not complete.
+    ///
+    /// # Errors
+    /// When the disk fails, or the index is damaged.
+    pub(crate) fn node(&mut self, node: Node) -> Result<Option<Digest>, StoreError> {
+        if node.position() >= nodes_before(self.size.0) {
+            return Ok(None);
+        }
+        let digest = match node.level.checked_sub(LOWEST_LEVEL) {
+            Some(level) => self.kept(Node { level, ..node }),
+            None => self.computed(node),
+        };
+        digest.map(Some)
+    }
+
+    /// The tree's right edge.
+    ///
+    /// # Errors
+    /// When the disk fails, or the index is damaged.
+    pub(crate) fn frontier(&mut self) -> Result<Frontier, StoreError> {
+        let mut peaks = Vec::new();
+        for node in Frontier::peak_nodes(self.size) {
+            peaks.push(self.node(node)?.ok_or_else(|| damaged(WHAT))?);
+        }
+        Frontier::from_peaks(self.size, peaks).ok_or_else(|| damaged("the Merkle tree"))
+    }
+
+    /// A node that is in the index, its level counted from the lowest kept.
+    fn kept(&self, node: Node) -> Result<Digest, StoreError> {
+        let position = node.position();
+        let found = self
+            .shared
+            .index
+            .last_at_or_below(Space::Nodes, &number(position))?;
+        let (key, value) = found.ok_or_else(|| damaged(WHAT))?;
+        let place = usize::try_from(position - take_number(&mut &key[..], WHAT)?).ok();
+        let bytes = place.and_then(|place| value.as_chunks::<32>().0.get(place));
+        bytes
+            .map(|bytes| Digest::new(*bytes))
+            .ok_or_else(|| damaged(WHAT))
+    }
+
+    /// A node of a level that is not kept.
+    fn computed(&mut self, node: Node) -> Result<Digest, StoreError> {
+        let start = node.index >> (LOWEST_LEVEL - node.level) << LOWEST_LEVEL;
+        let leaves = match self.leaves.take() {
+            Some(leaves) if leaves.0 == start => leaves,
+            _ => (start, self.read_leaves(start)?),
+        };
+        let (_, leaves) = self.leaves.insert(leaves);
+        let first = ((node.index << node.level) - start) as usize;
+        let covered = leaves.get(first..first + (1 << node.level));
+        covered.map(merkle::root).ok_or_else(|| damaged(WHAT))
+    }
+
+    fn read_leaves(&mut self, start: u64) -> Result<Vec<Digest>, StoreError> {
+        let end = self.size.0.min(start + (1 << LOWEST_LEVEL));
+        let mut leaves = Vec::with_capacity(1 << LOWEST_LEVEL);
+        self.recorded.visit(start..end, &mut |found| {
+            leaves.push(merkle::leaf_hash(&found.entry.leaf_bytes()));
+        })?;
+        Ok(leaves)
+    }
+}

@@ -1,0 +1,105 @@
+//! Reading what the order log records out of the batches that sealed it.
+
+use std::ops::Range;
+
+use types::{Entry, FullBatch, Height, LogIndex, PersonalPart};
+
+use crate::{
+    error::StoreError,
+    frame::Position,
+    index::Space,
+    layout::{RUNS, Run, damaged, number, read_runs, take_number},
+    reader::read_batch,
+    store::Shared,
+};
+
+/// A recorded entry, where it was read.
+pub(crate) struct Found<'a> {
+    /// Its place in the order log.
+    pub(crate) index: LogIndex,
+    /// The height of the block that sealed it.
+    pub(crate) height: Height,
+    pub(crate) entry: &'a Entry,
+    /// `None` where erased or not held.
+    pub(crate) personal: Option<&'a PersonalPart>,
+}
+
+/// Reads recorded entries, and keeps the batch read last: entries next to each other are mostly in one.
+pub(crate) struct Recorded<'a> {
+    shared: &'a Shared,
+    last: Option<(Position, FullBatch)>,
+}
+
+impl<'a> Recorded<'a> {
+    pub(crate) const fn new(shared: &'a Shared) -> Self {
+        Self { shared, last: None }
+    }
+
+    /// Visits the entries at these places of the order log, which are all final, one after the other.
+    ///
+    /// # Errors
+    /// When the disk fails, or the index is damaged.
+    pub(crate) fn visit(
+        &mut self,
+        places: Range<u64>,
+        visit: &mut dyn FnMut(Found<'_>),
+    ) -> Result<(), StoreError> {
+        let mut indexes = places;
+        while !indexes.is_empty() {
+            let (height, runs) = self.runs_from(indexes.start)?;
+            for run in runs {
+                // Asked first, or the next index would be lost where the run has ended.
+                if indexes.is_empty() {
+                    break;
+                }
+                let full = self.batch(run.batch)?;
+                for place in (run.entry as usize..).take(run.count as usize) {
+                    let Some(index) = indexes.next() else { break };
+                    let entry = full.batch.entries.get(place);
+                    visit(Found {
+                        index: LogIndex(index),
+                        height,
+                        entry: entry.ok_or_else(|| damaged(RUNS))?,
+                        personal: full.personal.get(place).and_then(Option::as_ref),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows, from a place on, of the entries that its block records; and the block's height.
+    fn runs_from(&self, index: u64) -> Result<(Height, Vec<Run>), StoreError> {
+        let found = self
+            .shared
+            .index
+            .last_at_or_below(Space::Entries, &number(index))?;
+        let (key, value) = found.ok_or_else(|| damaged(RUNS))?;
+        let mut before = index - take_number(&mut &key[..], RUNS)?;
+        let (height, runs) = read_runs(&value)?;
+        let mut rest = Vec::new();
+        for run in runs {
+            let known = u32::try_from(before).unwrap_or(u32::MAX).min(run.count);
+            before -= u64::from(known);
+            if known < run.count {
+                rest.push(Run {
+                    entry: run.entry.saturating_add(known),
+                    count: run.count - known,
+                    ..run
+                });
+            }
+        }
+        if rest.is_empty() {
+            return Err(damaged(RUNS));
+        }
+        Ok((height, rest))
+    }
+
+    fn batch(&mut self, position: Position) -> Result<&FullBatch, StoreError> {
+        let last = match self.last.take() {
+            Some(last) if last.0 == position => last,
+            _ => (position, read_batch(&*self.shared.disk, position)?),
+        };
+        Ok(&self.last.insert(last).1)
+    }
+}
