@@ -4,6 +4,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, BufWriter, Write as _},
+    mem,
     ops::Range,
     path::{Path, PathBuf},
     sync::{
@@ -17,18 +18,16 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use super::{
     filter::Filter,
     merge::Merge,
+    page::{self, PAGE_BYTES, Page},
     path_of,
-    run::{ORDERS, PAIR_BYTES, Pair, Run, TABLES},
+    run::{ORDERS, Pair, Run, TABLES},
 };
 use crate::disk::{read_exact_at, sync_folder};
 
-/// What the system reads at once anyway.
-const PAGE_BYTES: usize = 4096;
-/// The checksum takes the rest.
-const CONTENT_BYTES: usize = PAGE_BYTES - 4;
-const PAIRS_A_PAGE: usize = CONTENT_BYTES / PAIR_BYTES;
-/// A merge reads so many pages at a time.
-const PAGES_A_CHUNK: usize = 64;
+/// A merge reads so many pages at a time, of at most some 4,000 pairs each.
+const PAGES_A_CHUNK: usize = 16;
+/// And writes so many bytes.
+const BYTES_A_WRITE: usize = 64 * PAGE_BYTES;
 /// A file that is being written is synced every so many pages: gigabytes at once would hold up the log's
 /// own syncs for seconds.
 const PAGES_A_SYNC: u64 = 2_048;
@@ -120,13 +119,17 @@ fn open(path: &Path, places: Range<u64>) -> io::Result<Run> {
     if crc32fast::hash(&bytes) != checksum {
         return Err(damaged());
     }
-    let tail: Tail = borsh::from_slice(&bytes).map_err(|_| damaged())?;
+    let tail = borsh::from_slice(&bytes).map_err(|_| damaged())?;
+    of_parts(path.to_path_buf(), places, file, tail)
+}
+
+fn of_parts(path: PathBuf, places: Range<u64>, file: fs::File, tail: Tail) -> io::Result<Run> {
     let filter = Filter::from_words(tail.filter).ok_or_else(damaged)?;
     if tail.tables[ORDERS].pairs != places.end - places.start {
         return Err(damaged());
     }
     let file = File {
-        path: path.to_path_buf(),
+        path,
         file,
         tables: tail.tables,
         is_obsolete: AtomicBool::new(false),
@@ -144,12 +147,13 @@ pub(super) fn write(folder: &Path, runs: &[Arc<Run>]) -> io::Result<Run> {
     let path = path_of(folder, &(start..end));
     let unfinished = path.with_extension("unfinished");
     let file = OpenOptions::new()
+        .read(true)
         .write(true)
         .create(true)
         .truncate(true)
         .open(&unfinished)?;
     let mut writer = Writer {
-        out: BufWriter::with_capacity(PAGES_A_CHUNK * PAGE_BYTES, file),
+        out: BufWriter::with_capacity(BYTES_A_WRITE, file),
         pages: 0,
         filter: Filter::for_keys(runs.iter().map(|run| run.count(ORDERS)).sum()),
     };
@@ -158,10 +162,15 @@ pub(super) fn write(folder: &Path, runs: &[Arc<Run>]) -> io::Result<Run> {
         tables.push(writer.table(table, Merge::new(runs, table)?)?);
     }
     let tables = <[Table; TABLES]>::try_from(tables).map_err(|_| damaged())?;
-    writer.finish(tables)?.sync_all()?;
+    let tail = Tail {
+        tables,
+        filter: writer.filter.into_words(),
+    };
+    let file = finish(writer.out, &tail)?;
+    file.sync_all()?;
     fs::rename(&unfinished, &path)?;
     sync_folder(folder)?;
-    open(&path, start..end)
+    of_parts(path, start..end, file, tail)
 }
 
 struct Writer {
@@ -177,55 +186,46 @@ impl Writer {
             pairs: 0,
             fences: Vec::new(),
         };
-        let mut page = Vec::with_capacity(PAGE_BYTES);
+        let mut page = Page::new();
         while let Some(pair) = pairs.next()? {
-            if page.is_empty() {
+            if !page.push(pair) {
+                self.page(mem::replace(&mut page, Page::new()))?;
+                page.push(pair);
+            }
+            if page.count() == 1 {
                 written.fences.push((pair.key, pair.place));
             }
             if table == ORDERS {
                 self.filter.insert(pair.key);
             }
-            page.extend_from_slice(&pair.to_bytes());
             written.pairs += 1;
-            if page.len() == PAIRS_A_PAGE * PAIR_BYTES {
-                self.page(&mut page)?;
-            }
         }
-        self.page(&mut page)?;
+        if page.count() > 0 {
+            self.page(page)?;
+        }
         Ok(written)
     }
 
-    /// Writes a page, unless it is empty.
-    fn page(&mut self, page: &mut Vec<u8>) -> io::Result<()> {
-        if page.is_empty() {
-            return Ok(());
-        }
-        page.resize(CONTENT_BYTES, 0);
-        let checksum = crc32fast::hash(page);
-        page.extend_from_slice(&checksum.to_be_bytes());
-        self.out.write_all(page)?;
+    fn page(&mut self, page: Page) -> io::Result<()> {
+        self.out.write_all(&page.into_bytes())?;
         self.pages += 1;
         if self.pages.is_multiple_of(PAGES_A_SYNC) {
             self.out.flush()?;
             self.out.get_ref().sync_data()?;
         }
-        page.clear();
         Ok(())
     }
+}
 
-    fn finish(mut self, tables: [Table; TABLES]) -> io::Result<fs::File> {
-        let tail = Tail {
-            tables,
-            filter: self.filter.words().to_vec(),
-        };
-        let bytes = borsh::to_vec(&tail)?;
-        self.out.write_all(&bytes)?;
-        self.out.write_all(&crc32fast::hash(&bytes).to_be_bytes())?;
-        self.out.write_all(&(bytes.len() as u64).to_be_bytes())?;
-        self.out
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-    }
+/// Writes what follows on the pages.
+fn finish(mut out: BufWriter<fs::File>, tail: &Tail) -> io::Result<fs::File> {
+    // Megabytes: the buffer must not grow into them.
+    let mut bytes = Vec::with_capacity(borsh::object_length(tail)?);
+    borsh::to_writer(&mut bytes, tail)?;
+    out.write_all(&bytes)?;
+    out.write_all(&crc32fast::hash(&bytes).to_be_bytes())?;
+    out.write_all(&(bytes.len() as u64).to_be_bytes())?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
 impl File {
@@ -277,18 +277,9 @@ impl File {
         let mut bytes = vec![0; pages.len() * PAGE_BYTES];
         let first = table.first_page + pages.start as u64;
         read_exact_at(&self.file, first * PAGE_BYTES as u64, &mut bytes)?;
-        let left = usize::try_from(table.pairs)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(pages.start * PAIRS_A_PAGE);
-        let mut pairs = Vec::with_capacity(left.min(pages.len() * PAIRS_A_PAGE));
-        for page in bytes.chunks_exact(PAGE_BYTES) {
-            let (content, checksum) = page.split_at(CONTENT_BYTES);
-            if crc32fast::hash(content) != take_u32(checksum, 0) {
-                return Err(damaged());
-            }
-            let room = (left - pairs.len()).min(PAIRS_A_PAGE);
-            let content = content.as_chunks().0.iter();
-            pairs.extend(content.take(room).map(Pair::from_bytes));
+        let mut pairs = Vec::new();
+        for page in bytes.as_chunks().0 {
+            page::read(page, &mut pairs).ok_or_else(damaged)?;
         }
         Ok(pairs)
     }

@@ -29,8 +29,8 @@ impl Filter {
         (!words.is_empty() && words.len().is_multiple_of(BLOCK_WORDS)).then_some(Self { words })
     }
 
-    pub(super) fn words(&self) -> &[u64] {
-        &self.words
+    pub(super) fn into_words(self) -> Vec<u64> {
+        self.words
     }
 
     pub(super) fn insert(&mut self, key: u128) {

@@ -11,6 +11,7 @@
 mod file;
 mod filter;
 mod merge;
+mod page;
 mod run;
 mod worker;
 
