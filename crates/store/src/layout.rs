@@ -14,9 +14,6 @@ use crate::{
 const LAYOUT_VERSION: u16 = 7;
 const FORMAT_KEY: &[u8] = b"format";
 const HEAD_KEY: &[u8] = b"head";
-/// How many Merkle nodes one value holds: 4 KiB, one block of the index, so that reading a node of
-/// a large block reads no more than that.
-pub(crate) const NODES_A_VALUE: usize = 128;
 
 /// The final head, written together with everything that became final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -110,7 +107,7 @@ pub(crate) fn runs_value(height: Height, runs: &[Run]) -> Vec<u8> {
     value
 }
 
-/// What [`Space::Entries`] holds, for whom it is damaged.
+/// What is damaged where a value of [`Space::Entries`] is.
 pub(crate) const RUNS: &str = "a list of recorded entries";
 
 /// Reads what [`runs_value`] wrote.

@@ -33,6 +33,7 @@ pub use error::StoreError;
 pub use executed::{ExecutedBlock, RecordedEntry};
 pub use finalize::{Indexer, Staged};
 pub use index::{FjallIndex, Index, IndexError, MemoryIndex};
+pub use nodes::LOWEST_KEPT_LEVEL;
 pub use pages::{MOST_ORDERS_A_PAGE, StoredOrder};
 pub use reader::Reader;
 pub use record::{Answer, FinalityProof, Record};

@@ -11,14 +11,18 @@ use types::{
 use crate::{
     error::StoreError,
     index::{Change, Space},
-    layout::{NODES_A_VALUE, damaged, number, take_number},
+    layout::{damaged, number, take_number},
     recorded::Recorded,
     store::Shared,
 };
 
-/// The lowest level that is kept: of every 64 leaves two nodes, one with another. Whoever asks for a node
-/// below reads at most 64 entries, most likely of one batch.
-const LOWEST_LEVEL: u32 = 6;
+/// The lowest level of the order log's Merkle tree that the index keeps: of every 64 leaves two nodes, one with
+/// another. Whoever asks for a node below reads at most 64 entries, on a busy network most likely of one batch.
+pub const LOWEST_KEPT_LEVEL: u32 = 6;
+
+/// How many nodes one value holds: 4 KiB, one block of the index, so that reading a node of a large block
+/// reads no more than that.
+const NODES_A_VALUE: usize = 128;
 
 const WHAT: &str = "a Merkle node";
 
@@ -32,14 +36,14 @@ pub(crate) fn put_nodes(sizes: Range<LogSize>, completed: &[Digest], changes: &m
         "the leaves complete so many nodes"
     );
     let place = |position: u64| (position - first) as usize;
-    let subtrees = sizes.start.0 >> LOWEST_LEVEL..sizes.end.0 >> LOWEST_LEVEL;
+    let subtrees = sizes.start.0 >> LOWEST_KEPT_LEVEL..sizes.end.0 >> LOWEST_KEPT_LEVEL;
     // Kept nodes are numbered as if the subtrees of the lowest level were the leaves.
     let mut key = nodes_before(subtrees.start);
     let mut kept = Vec::new();
     for subtree in subtrees {
-        let end = (subtree + 1) << LOWEST_LEVEL;
+        let end = (subtree + 1) << LOWEST_KEPT_LEVEL;
         // What the last leaf completes begins with itself, level 0.
-        let lowest = nodes_before(end - 1) + u64::from(LOWEST_LEVEL);
+        let lowest = nodes_before(end - 1) + u64::from(LOWEST_KEPT_LEVEL);
         kept.extend_from_slice(&completed[place(lowest)..place(nodes_before(end))]);
     }
     for nodes in kept.chunks(NODES_A_VALUE) {
@@ -66,7 +70,7 @@ impl<'a> Nodes<'a> {
         Self {
             shared,
             size,
-            recorded: Recorded::new(shared),
+            recorded: Recorded::without_personal_parts(shared),
             leaves: None,
         }
     }
@@ -79,7 +83,7 @@ impl<'a> Nodes<'a> {
         if node.position() >= nodes_before(self.size.0) {
             return Ok(None);
         }
-        let digest = match node.level.checked_sub(LOWEST_LEVEL) {
+        let digest = match node.level.checked_sub(LOWEST_KEPT_LEVEL) {
             Some(level) => self.kept(Node { level, ..node }),
             None => self.computed(node),
         };
@@ -115,7 +119,7 @@ impl<'a> Nodes<'a> {
 
     /// A node of a level that is not kept.
     fn computed(&mut self, node: Node) -> Result<Digest, StoreError> {
-        let start = node.index >> (LOWEST_LEVEL - node.level) << LOWEST_LEVEL;
+        let start = node.index >> (LOWEST_KEPT_LEVEL - node.level) << LOWEST_KEPT_LEVEL;
         let leaves = match self.leaves.take() {
             Some(leaves) if leaves.0 == start => leaves,
             _ => (start, self.read_leaves(start)?),
@@ -127,11 +131,66 @@ impl<'a> Nodes<'a> {
     }
 
     fn read_leaves(&mut self, start: u64) -> Result<Vec<Digest>, StoreError> {
-        let end = self.size.0.min(start + (1 << LOWEST_LEVEL));
-        let mut leaves = Vec::with_capacity(1 << LOWEST_LEVEL);
+        let end = self.size.0.min(start + (1 << LOWEST_KEPT_LEVEL));
+        let mut leaves = Vec::with_capacity(1 << LOWEST_KEPT_LEVEL);
         self.recorded.visit(start..end, &mut |found| {
             leaves.push(merkle::leaf_hash(&found.entry.leaf_bytes()));
         })?;
         Ok(leaves)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Blocks that end before, with and after a subtree; one value's worth of nodes, and several.
+    #[test]
+    fn every_kept_node_is_found_under_its_number() {
+        // Which digests they are does not matter here.
+        let digest = |position: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&position.to_be_bytes());
+            Digest::new(bytes)
+        };
+        let mut size = 0;
+        let mut changes = Vec::new();
+        for orders in [63, 1, 0, 64, 65, 4_097, 20_000, 31] {
+            let sizes = LogSize(size)..LogSize(size + orders);
+            let completed: Vec<Digest> = (nodes_before(size)..nodes_before(size + orders))
+                .map(digest)
+                .collect();
+            put_nodes(sizes, &completed, &mut changes);
+            size += orders;
+        }
+        let values = changes.into_iter().map(|change| {
+            let key = change.key.try_into().map(u64::from_be_bytes).unwrap();
+            (key, change.value.unwrap())
+        });
+        let values: BTreeMap<u64, Vec<u8>> = values.collect();
+        assert!(
+            values
+                .values()
+                .any(|value| value.len() == 32 * NODES_A_VALUE)
+        );
+        let mut found = 0;
+        for level in LOWEST_KEPT_LEVEL..20 {
+            for index in 0..size >> level {
+                let kept = Node {
+                    level: level - LOWEST_KEPT_LEVEL,
+                    index,
+                }
+                .position();
+                let (first, value) = values.range(..=kept).next_back().unwrap();
+                let place = (kept - first) as usize;
+                let expected = digest(Node { level, index }.position());
+                assert_eq!(value.as_chunks::<32>().0[place], *expected.as_bytes());
+                found += 1;
+            }
+        }
+        let bytes: usize = values.values().map(Vec::len).sum();
+        assert_eq!(bytes, 32 * found);
     }
 }

@@ -48,7 +48,7 @@ impl Reader {
         if index.0 >= self.size() {
             return Ok(None);
         }
-        stored(&mut Recorded::new(&self.shared), index).map(Some)
+        stored(&mut Recorded::with_personal_parts(&self.shared), index).map(Some)
     }
 
     /// The first `limit` final orders after a place, in the order of the log.
@@ -64,7 +64,8 @@ impl Reader {
         let limit = limit.min(MOST_ORDERS_A_PAGE) as u64;
         let end = self.size().min(from.saturating_add(limit));
         let mut orders = Vec::new();
-        Recorded::new(&self.shared).visit(from..end, &mut |found| orders.push(found.into()))?;
+        Recorded::with_personal_parts(&self.shared)
+            .visit(from..end, &mut |found| orders.push(found.into()))?;
         Ok(orders)
     }
 
@@ -117,7 +118,7 @@ impl Reader {
         };
         let to = text_key(text, LogIndex(end));
         let mut from = after.map_or(0, |after| after.0.saturating_add(1));
-        let mut recorded = Recorded::new(&self.shared);
+        let mut recorded = Recorded::with_personal_parts(&self.shared);
         // More than one round only where another text has the same hash, or parts were erased.
         while found.len() < limit {
             let wanted = limit - found.len();

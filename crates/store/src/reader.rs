@@ -320,8 +320,7 @@ fn read(disk: &dyn Disk, position: Position) -> Result<Record, StoreError> {
     record.ok_or_else(|| wrong_kind(position, "a record"))
 }
 
-/// Reads the batch at a place.
-pub(crate) fn read_batch(disk: &dyn Disk, position: Position) -> Result<FullBatch, StoreError> {
+fn read_batch(disk: &dyn Disk, position: Position) -> Result<FullBatch, StoreError> {
     record::read_batch(disk, position).map_err(|fault| fault.at(position))
 }
 

@@ -109,11 +109,24 @@ pub(crate) fn read_record(
 
 /// Reads the batch at a position, for who trusts that it is the one that is meant.
 pub(crate) fn read_batch(disk: &dyn Disk, position: Position) -> Result<FullBatch, Fault> {
+    Ok(batch_of(disk, &batch_frame(disk, position)?)?.0)
+}
+
+/// Reads the batch at a position and leaves its personal parts out.
+pub(crate) fn read_public_batch(disk: &dyn Disk, position: Position) -> Result<FullBatch, Fault> {
+    let frame = batch_frame(disk, position)?;
+    Ok(FullBatch {
+        batch: Arc::new(decoded(&frame.payload)?),
+        personal: Arc::default(),
+    })
+}
+
+fn batch_frame(disk: &dyn Disk, position: Position) -> Result<Frame, Fault> {
     let frame = read_frame(disk, position)?;
     if frame.kind != Kind::Batch {
         return Err(Fault::bad("another record stands where a batch should"));
     }
-    Ok(batch_of(disk, &frame)?.0)
+    Ok(frame)
 }
 
 /// The batch in a frame with its personal parts in the next, and where the one after those begins.

@@ -9,7 +9,7 @@ use crate::{
     frame::Position,
     index::Space,
     layout::{RUNS, Run, damaged, number, read_runs, take_number},
-    reader::read_batch,
+    record,
     store::Shared,
 };
 
@@ -27,12 +27,26 @@ pub(crate) struct Found<'a> {
 /// Reads recorded entries, and keeps the batch read last: entries next to each other are mostly in one.
 pub(crate) struct Recorded<'a> {
     shared: &'a Shared,
+    personal_parts: bool,
     last: Option<(Position, FullBatch)>,
 }
 
 impl<'a> Recorded<'a> {
-    pub(crate) const fn new(shared: &'a Shared) -> Self {
-        Self { shared, last: None }
+    pub(crate) const fn with_personal_parts(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            personal_parts: true,
+            last: None,
+        }
+    }
+
+    /// Personal parts are neither read nor found.
+    pub(crate) const fn without_personal_parts(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            personal_parts: false,
+            last: None,
+        }
     }
 
     /// Visits the entries at these places of the order log, which are all final, one after the other.
@@ -46,7 +60,7 @@ impl<'a> Recorded<'a> {
     ) -> Result<(), StoreError> {
         let mut indexes = places;
         while !indexes.is_empty() {
-            let (height, runs) = self.runs_from(indexes.start)?;
+            let (height, runs) = self.runs_of(&indexes)?;
             for run in runs {
                 // Asked first, or the next index would be lost where the run has ended.
                 if indexes.is_empty() {
@@ -68,8 +82,10 @@ impl<'a> Recorded<'a> {
         Ok(())
     }
 
-    /// What follows, from a place on, of the entries that its block records; and the block's height.
-    fn runs_from(&self, index: u64) -> Result<(Height, Vec<Run>), StoreError> {
+    /// Where the first of these entries are, those of its block; and the block's height.
+    fn runs_of(&self, indexes: &Range<u64>) -> Result<(Height, Vec<Run>), StoreError> {
+        let index = indexes.start;
+        let mut wanted = indexes.end - index;
         let found = self
             .shared
             .index
@@ -82,11 +98,16 @@ impl<'a> Recorded<'a> {
             let known = u32::try_from(before).unwrap_or(u32::MAX).min(run.count);
             before -= u64::from(known);
             if known < run.count {
+                let count = run.count - known;
                 rest.push(Run {
                     entry: run.entry.saturating_add(known),
-                    count: run.count - known,
+                    count,
                     ..run
                 });
+                wanted = wanted.saturating_sub(count.into());
+            }
+            if wanted == 0 {
+                break;
             }
         }
         if rest.is_empty() {
@@ -98,7 +119,15 @@ impl<'a> Recorded<'a> {
     fn batch(&mut self, position: Position) -> Result<&FullBatch, StoreError> {
         let last = match self.last.take() {
             Some(last) if last.0 == position => last,
-            _ => (position, read_batch(&*self.shared.disk, position)?),
+            _ => {
+                let disk = &*self.shared.disk;
+                let full = if self.personal_parts {
+                    record::read_batch(disk, position)
+                } else {
+                    record::read_public_batch(disk, position)
+                };
+                (position, full.map_err(|fault| fault.at(position))?)
+            }
         };
         Ok(&self.last.insert(last).1)
     }

@@ -1,16 +1,17 @@
 //! Entries that a crash took from the index are read back from the log.
 
-use types::{LogIndex, LogSize};
+use types::{Height, LogSize};
 
 use crate::{
     error::StoreError, finalize::put_entry, index::Entries, layout::damaged, nodes::Nodes,
     reader::Reader, recorded::Recorded,
 };
 
-/// So many are added at a time: a block or two of a busy network.
+/// So many are read at a time: a block or two of a busy network.
 const ENTRIES_AT_ONCE: u64 = 8_192;
 
-/// Adds what is missing of the entries up to the final head.
+/// Adds what is missing of the entries up to the final head, block by block, as they were added before: the index
+/// counts the pieces that it holds in memory.
 ///
 /// # Errors
 /// When the disk fails, or the index is damaged.
@@ -24,17 +25,27 @@ pub(crate) fn restore_entries(reader: &Reader) -> Result<(), StoreError> {
     let block = block.ok_or_else(|| damaged("the final head"))?;
     let mut frontier = Nodes::at(shared, LogSize(next)).frontier()?;
     let mut completed = Vec::new();
-    let mut recorded = Recorded::new(shared);
+    let mut recorded = Recorded::with_personal_parts(shared);
     while next < head.log_size.0 {
-        let mut entries = Entries::from_place(LogIndex(next));
-        let end = head.log_size.0.min(next + ENTRIES_AT_ONCE);
+        let mut blocks: Vec<(Height, Entries)> = Vec::new();
+        let end = head.log_size.0.min(next.saturating_add(ENTRIES_AT_ONCE));
         recorded.visit(next..end, &mut |found| {
             let (id, leaf) = found.entry.id_and_leaf();
-            put_entry(&mut entries, &id, found.entry, found.personal);
             completed.clear();
             frontier.append(leaf, &mut completed);
+            if blocks
+                .last()
+                .is_none_or(|(height, _)| *height != found.height)
+            {
+                blocks.push((found.height, Entries::from_place(found.index)));
+            }
+            if let Some((_, entries)) = blocks.last_mut() {
+                put_entry(entries, &id, found.entry, found.personal);
+            }
         })?;
-        shared.index.write_entries(Vec::new(), entries)?;
+        for (_, entries) in blocks {
+            shared.index.write_entries(Vec::new(), entries)?;
+        }
         next = end;
     }
     let header = block.header();

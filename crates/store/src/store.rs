@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io,
     path::Path,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -143,6 +144,9 @@ impl Store {
         let lock = lock(folder)?;
         let disk = FileDisk::open(&folder.join("log")).map_err(failed("open the log in"))?;
         let index_folder = folder.join("index");
+        // An index goes as a whole: one that was half removed when the power went must not be taken for one.
+        let old_index = folder.join("index.old");
+        remove(&old_index).map_err(failed("remove the old index in"))?;
         let opened = FjallIndex::open(&index_folder)
             .map_err(StoreError::from)
             .and_then(|index| {
@@ -152,10 +156,11 @@ impl Store {
         let index = match opened {
             Ok(index) => index,
             Err(_) => {
-                fs::remove_dir_all(&index_folder).map_err(failed("remove the damaged index in"))?;
+                fs::rename(&index_folder, &old_index).map_err(failed("set aside the index in"))?;
                 FjallIndex::open(&index_folder)?
             }
         };
+        remove(&old_index).map_err(failed("remove the old index in"))?;
         Self::open_with(
             Arc::new(disk),
             Arc::new(index),
@@ -370,6 +375,14 @@ fn track_batch(shared: &Shared, id: BatchId, position: Position) -> Result<(), S
             live.latest = position;
         }
         return Ok(());
+    }
+}
+
+/// Removes a folder, if there is one.
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -3,15 +3,12 @@
 //! of a study ever asks for so old a block; one that did would stop, and the study would say so.
 
 use store::{
-    Index, IndexError, MemoryIndex,
+    Index, IndexError, LOWEST_KEPT_LEVEL, MemoryIndex,
     index::{Change, Space},
 };
 use types::merkle::nodes_before;
 
 use crate::host::Host;
-
-/// Merkle nodes of this level and above are kept in the index; those below are computed from entries in the log.
-const LOWEST_LEVEL: u32 = 6;
 
 /// So many heights are kept below the one that is final everywhere.
 pub(super) const KEPT: u64 = 64;
@@ -53,14 +50,14 @@ pub(super) fn forget(host: &Host, height: u64, log_size: u64) -> Result<(), Inde
     let by_order = |key: &[u8], _: &[u8]| number_at(key, key.len() - 8) < log_size;
     sweep(Space::Customers, &by_order, false)?;
     sweep(Space::Receivers, &by_order, false)?;
-    let subtrees = log_size >> LOWEST_LEVEL;
+    let subtrees = log_size >> LOWEST_KEPT_LEVEL;
     for (key, value) in index.range(Space::Entries, &[], &[0xff; 64], usize::MAX)? {
         let runs = value.get(8..).unwrap_or_default().chunks_exact(16);
         let count: u64 = runs
             .clone()
             .map(|run| number_at(run, 8) & u64::from(u32::MAX))
             .sum();
-        let is_needed = number_at(&key, 0) + count > subtrees << LOWEST_LEVEL;
+        let is_needed = number_at(&key, 0) + count > subtrees << LOWEST_KEPT_LEVEL;
         if is_needed || number_at(&value, 0) >= height {
             oldest = runs
                 .map(|run| number_at(run, 0))

@@ -50,7 +50,7 @@ pub enum Space {
     Batches,
     /// First log index of a block to where its recorded entries are.
     Entries,
-    /// First position of a run of Merkle nodes to their hashes.
+    /// Number of the first of some Merkle nodes, among those kept, to their hashes.
     Nodes,
     /// Order id to log index.
     Orders,

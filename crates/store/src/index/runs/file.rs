@@ -101,7 +101,7 @@ pub(super) fn open_all(folder: &Path) -> io::Result<Vec<Arc<Run>>> {
 
 fn places_of(path: &Path) -> Option<Range<u64>> {
     let name = path.file_name()?.to_str()?;
-    let (start, end) = name.strip_suffix(".run")?.split_once('-')?;
+    let (start, end) = name.strip_suffix(".pairs")?.split_once('-')?;
     let places = start.parse().ok()?..end.parse().ok()?;
     (places.start < places.end).then_some(places)
 }
@@ -203,6 +203,8 @@ impl Writer {
         if page.count() > 0 {
             self.page(page)?;
         }
+        // Kept as long as the file.
+        written.fences.shrink_to_fit();
         Ok(written)
     }
 

@@ -1,4 +1,4 @@
-//! Where the orders, customers and receivers of the final chain are: sorted runs of fixed-size pairs.
+//! Where the orders, customers and receivers of the final chain are: sorted runs of pairs.
 //!
 //! Every final order brings up to three pairs of a hash and its place in the order log. A general
 //! sorted tree takes microseconds for each such random key; here the pairs of a block are sorted once,
@@ -26,7 +26,7 @@ use run::Run;
 pub(super) use run::{CUSTOMERS, ORDERS, Pair, Piece, RECEIVERS, TABLES};
 use worker::Worker;
 
-/// What so many orders in memory brought goes to a file: some 9 MiB, seconds of work of a busy network.
+/// What so many orders in memory brought goes to a file: seconds of work of a busy network.
 const ORDERS_TO_FLUSH: u64 = 131_072;
 
 /// What was written in so many pieces goes to a file as well, however few the orders are: a restart reads it back
@@ -123,5 +123,5 @@ fn to_merge(runs: &[Arc<Run>]) -> Option<usize> {
 }
 
 fn path_of(folder: &Path, places: &Range<u64>) -> PathBuf {
-    folder.join(format!("{:016}-{:016}.run", places.start, places.end))
+    folder.join(format!("{:016}-{:016}.pairs", places.start, places.end))
 }

@@ -3,7 +3,7 @@
 
 use unsigned_varint::{decode, encode};
 
-use super::run::Pair;
+use super::{super::entries::KEY_BYTES, run::Pair};
 
 /// What the system reads at once anyway.
 pub(super) const PAGE_BYTES: usize = 4096;
@@ -11,8 +11,6 @@ pub(super) const PAGE_BYTES: usize = 4096;
 const CONTENT_BYTES: usize = PAGE_BYTES - 4;
 /// How many pairs there are stands first.
 const COUNT_BYTES: usize = 2;
-/// Bytes of a key.
-const KEY_BYTES: usize = 16;
 
 /// A page that is being filled with rising pairs.
 pub(super) struct Page {
@@ -77,8 +75,10 @@ pub(super) fn read(page: &[u8; PAGE_BYTES], pairs: &mut Vec<Pair>) -> Option<()>
         return None;
     }
     let (count, mut rest) = content.split_first_chunk::<COUNT_BYTES>()?;
+    let count = u16::from_be_bytes(*count).into();
     let mut last: Option<Pair> = None;
-    for _ in 0..u16::from_be_bytes(*count) {
+    pairs.reserve(count);
+    for _ in 0..count {
         let number;
         (number, rest) = decode::u64(rest).ok()?;
         let pair = if number & 1 == 0 {
@@ -96,7 +96,7 @@ pub(super) fn read(page: &[u8; PAGE_BYTES], pairs: &mut Vec<Pair>) -> Option<()>
         pairs.push(pair);
         last = Some(pair);
     }
-    Some(())
+    (count > 0 && rest.iter().all(|byte| *byte == 0)).then_some(())
 }
 
 #[cfg(test)]
@@ -150,11 +150,14 @@ mod tests {
             wrong[place] ^= 4;
             assert_eq!(read(&wrong, &mut Vec::new()), None);
         }
-        // A page whose checksum is right and whose content is not, as no disk makes it.
-        let mut bytes = vec![0; CONTENT_BYTES];
-        bytes[1] = 1;
-        bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
-        let wrong = <[u8; PAGE_BYTES]>::try_from(bytes).unwrap();
-        assert_eq!(read(&wrong, &mut Vec::new()), None);
+        // Pages whose checksum is right and whose content is not, as no disk makes them: a difference without a
+        // pair before, no pairs, and something behind the last one.
+        for (count, number, end) in [(1, 2, 0), (0, 0, 0), (1, 1, 1)] {
+            let mut bytes = vec![0; CONTENT_BYTES];
+            (bytes[1], bytes[2], bytes[CONTENT_BYTES - 1]) = (count, number, end);
+            bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
+            let wrong = <[u8; PAGE_BYTES]>::try_from(bytes).unwrap();
+            assert_eq!(read(&wrong, &mut Vec::new()), None);
+        }
     }
 }

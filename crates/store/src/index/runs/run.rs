@@ -24,8 +24,8 @@ pub(in super::super) struct Pair {
     pub(in super::super) place: u64,
 }
 
-/// How many bytes a pair takes, wherever it is written.
-pub(super) const PAIR_BYTES: usize = 24;
+/// How many bytes a pair takes as a key of the index.
+const PAIR_BYTES: usize = 24;
 
 impl Pair {
     /// The key and the place, so that the bytes sort as the pairs do.
@@ -182,7 +182,7 @@ impl Run {
         }
     }
 
-    /// All pairs of a table in their order, some thousand at a time.
+    /// All pairs of a table in their order, at most some ten thousand at a time.
     pub(super) fn chunk(&self, table: usize, chunk: usize) -> io::Result<Vec<Pair>> {
         match &self.held {
             Held::Memory(tables) => Ok(match chunk {
