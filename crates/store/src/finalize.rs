@@ -264,8 +264,8 @@ fn collect_entries(block: &ExecutedBlock, entries: &mut Entries) {
     for recorded in &block.recorded {
         let full = &block.batches[recorded.batch as usize];
         let place = recorded.entry as usize;
-        let personal = full.personal.get(place).and_then(Option::as_ref);
-        put_entry(entries, &recorded.id, &full.batch.entries[place], personal);
+        let entry = &full.batch.entries[place];
+        put_entry(entries, &recorded.id, entry, full.personal_part(place));
     }
 }
 

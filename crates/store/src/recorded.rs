@@ -62,19 +62,15 @@ impl<'a> Recorded<'a> {
         while !indexes.is_empty() {
             let (height, runs) = self.runs_of(&indexes)?;
             for run in runs {
-                // Asked first, or the next index would be lost where the run has ended.
-                if indexes.is_empty() {
-                    break;
-                }
                 let full = self.batch(run.batch)?;
-                for place in (run.entry as usize..).take(run.count as usize) {
-                    let Some(index) = indexes.next() else { break };
+                let places = (run.entry as usize..).take(run.count as usize);
+                for (place, index) in places.zip(indexes.by_ref()) {
                     let entry = full.batch.entries.get(place);
                     visit(Found {
                         index: LogIndex(index),
                         height,
                         entry: entry.ok_or_else(|| damaged(RUNS))?,
-                        personal: full.personal.get(place).and_then(Option::as_ref),
+                        personal: full.personal_part(place),
                     });
                 }
             }
@@ -120,12 +116,12 @@ impl<'a> Recorded<'a> {
         let last = match self.last.take() {
             Some(last) if last.0 == position => last,
             _ => {
-                let disk = &*self.shared.disk;
-                let full = if self.personal_parts {
-                    record::read_batch(disk, position)
+                let read = if self.personal_parts {
+                    record::read_batch
                 } else {
-                    record::read_public_batch(disk, position)
+                    record::read_public_batch
                 };
+                let full = read(&*self.shared.disk, position);
                 (position, full.map_err(|fault| fault.at(position))?)
             }
         };

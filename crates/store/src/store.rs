@@ -157,10 +157,11 @@ impl Store {
             Ok(index) => index,
             Err(_) => {
                 fs::rename(&index_folder, &old_index).map_err(failed("set aside the index in"))?;
-                FjallIndex::open(&index_folder)?
+                let index = FjallIndex::open(&index_folder)?;
+                remove(&old_index).map_err(failed("remove the old index in"))?;
+                index
             }
         };
-        remove(&old_index).map_err(failed("remove the old index in"))?;
         Self::open_with(
             Arc::new(disk),
             Arc::new(index),

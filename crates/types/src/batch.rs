@@ -346,6 +346,11 @@ impl VerifiedBatch {
 }
 
 impl FullBatch {
+    /// The personal part of the entry at a place; `None` where it was erased or is not held.
+    pub fn personal_part(&self, place: usize) -> Option<&PersonalPart> {
+        self.personal.get(place).and_then(Option::as_ref)
+    }
+
     /// Whether there is a personal part for every entry; `None` where one that is there does not match its
     /// hash or keep within its bounds, or there are more or fewer places for them than entries.
     pub fn is_complete(&self) -> Option<bool> {

@@ -50,22 +50,18 @@ pub(super) fn forget(host: &Host, height: u64, log_size: u64) -> Result<(), Inde
     let by_order = |key: &[u8], _: &[u8]| number_at(key, key.len() - 8) < log_size;
     sweep(Space::Customers, &by_order, false)?;
     sweep(Space::Receivers, &by_order, false)?;
+    // The leaves of the last subtree, which is not whole, are read from the log.
     let subtrees = log_size >> LOWEST_KEPT_LEVEL;
+    let edge = (subtrees << LOWEST_KEPT_LEVEL).to_be_bytes();
+    let needed = index.last_at_or_below(Space::Entries, &edge)?;
+    let needed = needed.map_or(0, |(key, _)| number_at(&key, 0));
     for (key, value) in index.range(Space::Entries, &[], &[0xff; 64], usize::MAX)? {
-        let runs = value.get(8..).unwrap_or_default().chunks_exact(16);
-        let count: u64 = runs
-            .clone()
-            .map(|run| number_at(run, 8) & u64::from(u32::MAX))
-            .sum();
-        let is_needed = number_at(&key, 0) + count > subtrees << LOWEST_KEPT_LEVEL;
-        if is_needed || number_at(&value, 0) >= height {
-            oldest = runs
-                .map(|run| number_at(run, 0))
-                .chain([oldest])
-                .min()
-                .unwrap_or(oldest);
-        } else {
+        if number_at(&key, 0) < needed && number_at(&value, 0) < height {
             changes.push(Change::remove(Space::Entries, key));
+        } else {
+            let runs = value.get(8..).unwrap_or_default().chunks_exact(16);
+            let batches = runs.map(|run| number_at(run, 0));
+            oldest = batches.fold(oldest, u64::min);
         }
     }
     changes.extend(old_nodes(index, subtrees)?);

@@ -16,7 +16,7 @@ const COUNT_BYTES: usize = 2;
 pub(super) struct Page {
     bytes: Vec<u8>,
     count: u16,
-    last: Pair,
+    last: Option<Pair>,
 }
 
 impl Page {
@@ -26,7 +26,7 @@ impl Page {
         Self {
             bytes,
             count: 0,
-            last: Pair { key: 0, place: 0 },
+            last: None,
         }
     }
 
@@ -37,23 +37,20 @@ impl Page {
 
     /// Adds a pair that is not below the last one; false where there is no room. An empty page has room.
     pub(super) fn push(&mut self, pair: Pair) -> bool {
-        let is_same_key = self.count > 0 && pair.key == self.last.key;
-        let number = if is_same_key {
-            (pair.place - self.last.place) << 1
-        } else {
-            pair.place << 1 | 1
+        let key = pair.key.to_be_bytes();
+        let (number, key) = match self.last {
+            Some(last) if last.key == pair.key => ((pair.place - last.place) << 1, &[][..]),
+            _ => (pair.place << 1 | 1, &key[..]),
         };
         let mut buffer = encode::u64_buffer();
         let number = encode::u64(number, &mut buffer);
-        let key = pair.key.to_be_bytes();
-        let key = if is_same_key { &key[..0] } else { &key[..] };
         if self.bytes.len() + number.len() + key.len() > CONTENT_BYTES {
             return false;
         }
         self.bytes.extend_from_slice(number);
         self.bytes.extend_from_slice(key);
         self.count += 1;
-        self.last = pair;
+        self.last = Some(pair);
         true
     }
 
