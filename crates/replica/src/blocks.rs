@@ -36,6 +36,7 @@ impl Replica {
         let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &parent_hash);
         let executed = execute(frontier, &branch, &batches);
         let (log_size, log_root) = (executed.frontier.size(), executed.frontier.root());
+        let (log_size_before, seed) = (frontier.size(), next_seed(&parent.seed, &draw.ticket));
         let ids: Vec<_> = batches.iter().map(VerifiedBatch::id).collect();
         let header = Header {
             version: FORMAT_VERSION,
@@ -59,7 +60,6 @@ impl Replica {
             },
         );
         let hash = block.hash();
-        self.executed_own = Some((hash, executed));
         self.consensus.header(&block.signed_header());
         self.out.persist.push(Record::Block(block.clone()));
         let parent_certificate = self
@@ -78,7 +78,15 @@ impl Replica {
             persisted: true,
             ..self.waiting(block, hash)
         });
-        self.validate(hash);
+        // By its making: others have to judge it.
+        let valid = Valid {
+            executed,
+            log_size_before,
+            seed,
+            batches,
+            since: self.now.monotonic,
+        };
+        self.accept(&hash, Box::new(valid));
     }
 
     /// A block from a peer, with its parent's certificate.
@@ -339,14 +347,8 @@ impl Replica {
         if batches.len() != list.len() {
             return Verdict::Missing;
         }
-        let executed = match self.executed_own.take() {
-            Some((own, executed)) if own == *hash => executed,
-            _ => {
-                let (tree, parent) = (&self.tree, &header.parent);
-                let branch = Branch::new(tree, &self.unindexed, &self.reader, parent);
-                execute(frontier, &branch, &batches)
-            }
-        };
+        let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &header.parent);
+        let executed = execute(frontier, &branch, &batches);
         let committed = (header.log_size, header.log_root);
         if (executed.frontier.size(), executed.frontier.root()) != committed
             && !mutated(Mutation::AnyLog)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use consensus::{Action, Consensus, Draw, Settings, Tally, Work};
-use ledger::{BlockLimits, Executed, Pool, PoolLimits, would_record};
+use ledger::{BlockLimits, Pool, PoolLimits, would_record};
 use store::{CommitReceipt, Reader, Record, StoreError};
 use types::{
     BatchId, BlockHash, Certificate, ChainId, Equivocation, FaultModel, Genesis, Height,
@@ -137,8 +137,6 @@ pub struct Replica {
     asked: BTreeMap<IdentityPublicKey, BTreeMap<[u8; 32], Monotonic>>,
     /// Whether a batch is eligible on the entry block, while that is known.
     pub(crate) eligible: Option<bool>,
-    /// The own block just made, executed: it is validated like any other, but need not be executed again.
-    pub(crate) executed_own: Option<(BlockHash, Executed)>,
     pub(crate) last_batch_number: u64,
     pub(crate) resend_at: Monotonic,
     pub(crate) resend_after: Micros,
@@ -205,7 +203,6 @@ impl Replica {
             unanswered: BTreeMap::new(),
             asked: BTreeMap::new(),
             eligible: None,
-            executed_own: None,
             last_batch_number: 0,
             resend_at: now.monotonic,
             resend_after: resend_interval,
