@@ -11,6 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -31,6 +32,8 @@ const BYTES_A_WRITE: usize = 64 * PAGE_BYTES;
 /// A file that is being written is synced every so many pages: gigabytes at once would hold up the log's
 /// own syncs for seconds.
 const PAGES_A_SYNC: u64 = 2_048;
+/// Between so many pages the one who writes may rest: some milliseconds of work.
+const PAGES_A_REST: u64 = 64;
 /// The tail's checksum and length.
 const END_BYTES: usize = 12;
 
@@ -137,11 +140,16 @@ fn of_parts(path: PathBuf, places: Range<u64>, file: fs::File, tail: Tail) -> io
     Ok(Run::in_file(places, filter, file))
 }
 
-/// Merges runs of consecutive places into one file.
+/// Merges runs of consecutive places into one file. Now and then `rest` is told how long that has worked since
+/// the last time, and may wait or give up.
 ///
 /// # Errors
-/// When the disk fails; no file of that name is there then.
-pub(super) fn write(folder: &Path, runs: &[Arc<Run>]) -> io::Result<Run> {
+/// When the disk fails, or those of `rest`; no file of that name is there then.
+pub(super) fn write(
+    folder: &Path,
+    runs: &[Arc<Run>],
+    rest: &dyn Fn(Duration) -> io::Result<()>,
+) -> io::Result<Run> {
     let start = runs.first().map_or(0, |run| run.places().start);
     let end = runs.last().map_or(0, |run| run.places().end);
     let path = path_of(folder, &(start..end));
@@ -156,6 +164,8 @@ pub(super) fn write(folder: &Path, runs: &[Arc<Run>]) -> io::Result<Run> {
         out: BufWriter::with_capacity(BYTES_A_WRITE, file),
         pages: 0,
         filter: Filter::for_keys(runs.iter().map(|run| run.count(ORDERS)).sum()),
+        rest,
+        rested: Instant::now(),
     };
     let mut tables = Vec::with_capacity(TABLES);
     for table in 0..TABLES {
@@ -173,13 +183,15 @@ pub(super) fn write(folder: &Path, runs: &[Arc<Run>]) -> io::Result<Run> {
     of_parts(path, start..end, file, tail)
 }
 
-struct Writer {
+struct Writer<'a> {
     out: BufWriter<fs::File>,
     pages: u64,
     filter: Filter,
+    rest: &'a dyn Fn(Duration) -> io::Result<()>,
+    rested: Instant,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn table(&mut self, table: usize, mut pairs: Merge) -> io::Result<Table> {
         let mut written = Table {
             first_page: self.pages,
@@ -211,6 +223,10 @@ impl Writer {
     fn page(&mut self, page: Page) -> io::Result<()> {
         self.out.write_all(&page.into_bytes())?;
         self.pages += 1;
+        if self.pages.is_multiple_of(PAGES_A_REST) {
+            (self.rest)(self.rested.elapsed())?;
+            self.rested = Instant::now();
+        }
         if self.pages.is_multiple_of(PAGES_A_SYNC) {
             self.out.flush()?;
             self.out.get_ref().sync_data()?;

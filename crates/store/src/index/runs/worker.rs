@@ -1,15 +1,13 @@
-//! The list of runs, and the thread that writes and merges files, so that the one who adds pairs never
+//! The list of runs, and the threads that write and merge files, so that the one who adds pairs never
 //! waits for that, unless it falls far behind.
 
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock,
-        mpsc::{Receiver, Sender, channel},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use super::{
@@ -21,31 +19,41 @@ use super::{
 /// So many files may have to be written before whoever adds more has to wait.
 const MOST_WAITING: usize = 4;
 
+/// Merging files rests so many times as long as it works. Nothing waits for it, and a merge of millions of pairs
+/// would take a processor for seconds; what the busiest network needs is far less than a quarter of one.
+const RESTS: u32 = 3;
+
 type List = Arc<[Arc<Run>]>;
 
 struct Shared {
     folder: PathBuf,
     list: RwLock<List>,
     state: Mutex<State>,
+    /// The list or the state.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// The thread works.
-    is_busy: bool,
-    /// It is to begin nothing any more.
+    /// What waits is still written, but merging is given up: it goes on at the next start.
     is_ending: bool,
     /// Why no job can be done any more.
     failure: Option<String>,
 }
 
-/// Owns the list; its thread ends with it.
+/// What a thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Duty {
+    /// Writes what is in memory to files.
+    Flush,
+    /// Merges files.
+    Merge,
+}
+
+/// Owns the list; its threads end with it.
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    /// Has the thread look for work; `None` when it is being dropped.
-    bell: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Worker {
@@ -56,16 +64,17 @@ impl Worker {
             state: Mutex::default(),
             changed: Condvar::new(),
         });
-        let (bell, rung) = channel();
-        let of_thread = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("index runs".to_owned())
-            .spawn(move || work(&of_thread, &rung))?;
-        Ok(Self {
+        let mut worker = Self {
             shared,
-            bell: Some(bell),
-            thread: Some(thread),
-        })
+            threads: Vec::new(),
+        };
+        for (name, duty) in [("index flush", Duty::Flush), ("index merge", Duty::Merge)] {
+            let shared = Arc::clone(&worker.shared);
+            let thread = thread::Builder::new().name(name.to_owned());
+            let thread = thread.spawn(move || work(&shared, duty))?;
+            worker.threads.push(thread);
+        }
+        Ok(worker)
     }
 
     pub(super) fn list(&self) -> List {
@@ -84,28 +93,16 @@ impl Worker {
             let merged = Arc::new(merge_in_memory(runs)?);
             self.shared.replace(runs, merged);
         }
-        let mut state = self.shared.state();
-        loop {
-            if let Some(failure) = &state.failure {
-                return Err(io::Error::other(failure.clone()));
-            }
-            let list = self.list();
-            let plan = Plan::of(&list);
-            if plan.next_job().is_none() {
-                return Ok(());
-            }
-            if !state.is_busy {
-                state.is_busy = true;
-                if let Some(bell) = &self.bell {
-                    // The thread lives as long as the sender.
-                    let _ = bell.send(());
-                }
-            }
-            if plan.waiting.len() <= MOST_WAITING {
-                return Ok(());
-            }
-            let changed = self.shared.changed.wait(state);
-            state = changed.unwrap_or_else(PoisonError::into_inner);
+        let is_behind = |state: &mut State| {
+            state.failure.is_none() && Plan::of(&self.list()).waiting.len() > MOST_WAITING
+        };
+        let state = self.shared.state();
+        self.shared.changed.notify_all();
+        let state = self.shared.changed.wait_while(state, is_behind);
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        match &state.failure {
+            Some(failure) => Err(io::Error::other(failure.clone())),
+            None => Ok(()),
         }
     }
 }
@@ -113,8 +110,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.shared.state().is_ending = true;
-        drop(self.bell.take());
-        if let Some(thread) = self.thread.take() {
+        self.shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
             // It can only have ended by a panic, which was printed.
             let _ = thread.join();
         }
@@ -130,15 +127,32 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the thread is to do next; without anything it works no more. Whoever adds looks at that after what
-    /// was added is in the list, so nothing is left undone.
-    fn next_job(&self) -> Option<Vec<Arc<Run>>> {
+    /// Waits until there is something to do; `None` when nothing is to be done any more. Whoever changes the list
+    /// says so afterwards, so nothing is left undone.
+    fn next_job(&self, duty: Duty) -> Option<Vec<Arc<Run>>> {
         let mut state = self.state();
-        let list = self.list();
-        let job = Plan::of(&list).next_job();
-        let job = job.filter(|_| state.failure.is_none() && !state.is_ending);
-        state.is_busy = job.is_some();
-        job.map(<[Arc<Run>]>::to_vec)
+        loop {
+            let list = self.list();
+            let is_over = state.failure.is_some() || state.is_ending && duty == Duty::Merge;
+            let job = Plan::of(&list).job(duty).filter(|_| !is_over);
+            if job.is_some() || is_over || state.is_ending {
+                return job.map(<[Arc<Run>]>::to_vec);
+            }
+            let changed = self.changed.wait(state);
+            state = changed.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lets others work for a while.
+    fn rest(&self, worked: Duration) -> io::Result<()> {
+        let goes_on = |state: &mut State| !state.is_ending;
+        let (state, rest) = (self.state(), worked * RESTS);
+        let rested = self.changed.wait_timeout_while(state, rest, goes_on);
+        let (state, _) = rested.unwrap_or_else(PoisonError::into_inner);
+        if state.is_ending {
+            return Err(io::Error::other("the store is being closed"));
+        }
+        Ok(())
     }
 
     /// Changes the list, seen by readers as a whole.
@@ -153,7 +167,8 @@ impl Shared {
     fn replace(&self, neighbours: &[Arc<Run>], merged: Arc<Run>) {
         self.change(|runs| {
             let first = runs.iter().position(|run| Arc::ptr_eq(run, &neighbours[0]));
-            let first = first.expect("only these two threads change the list, each its own part");
+            let first = first
+                .expect("who adds and the two threads change the list, each a part of its own");
             runs.splice(first..first + neighbours.len(), [merged]);
         });
     }
@@ -163,7 +178,7 @@ impl Shared {
 struct Plan<'a> {
     files: &'a [Arc<Run>],
     /// Runs in memory that are long enough together, or of many pieces: each group becomes one file. More runs
-    /// behind them change nothing about it, so one thread can write them while the other adds and merges.
+    /// behind them change nothing about it, so one thread can write them while another adds and merges.
     waiting: Vec<&'a [Arc<Run>]>,
     /// Those in memory that are not, yet.
     short: &'a [Arc<Run>],
@@ -192,10 +207,12 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// What the thread is to do first: write the oldest that waits, or merge files.
-    fn next_job(&self) -> Option<&'a [Arc<Run>]> {
-        let files = || to_merge(self.files).map(|start| &self.files[start..]);
-        self.waiting.first().copied().or_else(files)
+    /// What is to be done first: the oldest that waits is to be written, or files are to be merged.
+    fn job(&self, duty: Duty) -> Option<&'a [Arc<Run>]> {
+        match duty {
+            Duty::Flush => self.waiting.first().copied(),
+            Duty::Merge => to_merge(self.files).map(|start| &self.files[start..]),
+        }
     }
 
     /// Runs in memory that are to be merged there.
@@ -221,25 +238,29 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
     Ok(Run::sorted(Piece { places, tables }, pieces))
 }
 
-fn work(shared: &Shared, rung: &Receiver<()>) {
-    for () in rung {
-        while let Some(job) = shared.next_job() {
-            // Nobody may wait for ever for a thread that has ended.
-            let done = catch_unwind(AssertUnwindSafe(|| perform(shared, &job)));
-            let done = done.unwrap_or_else(|_| Err(io::Error::other("the merge failed")));
-            shared.state().failure = done.err().map(|error| {
-                format!(
-                    "cannot write a sorted run in {}: {error}",
-                    shared.folder.display()
-                )
-            });
-            shared.changed.notify_all();
+fn work(shared: &Shared, duty: Duty) {
+    while let Some(job) = shared.next_job(duty) {
+        // Nobody may wait for ever for a thread that has ended.
+        let done = catch_unwind(AssertUnwindSafe(|| perform(shared, duty, &job)));
+        let done = done.unwrap_or_else(|_| Err(io::Error::other("the merge failed")));
+        let mut state = shared.state();
+        if let Err(error) = done
+            && !state.is_ending
+        {
+            let folder = shared.folder.display();
+            let failure = format!("cannot write a sorted run in {folder}: {error}");
+            state.failure.get_or_insert(failure);
         }
+        shared.changed.notify_all();
     }
 }
 
-fn perform(shared: &Shared, job: &[Arc<Run>]) -> io::Result<()> {
-    let merged = Arc::new(file::write(&shared.folder, job)?);
+fn perform(shared: &Shared, duty: Duty, job: &[Arc<Run>]) -> io::Result<()> {
+    let rest = |worked| match duty {
+        Duty::Flush => Ok(()),
+        Duty::Merge => shared.rest(worked),
+    };
+    let merged = Arc::new(file::write(&shared.folder, job, &rest)?);
     shared.replace(job, merged);
     for run in job {
         run.remove_file();
@@ -250,6 +271,7 @@ fn perform(shared: &Shared, job: &[Arc<Run>]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::runs::run::{ORDERS, Pair};
 
     fn in_memory(lengths: &[u64]) -> Vec<Arc<Run>> {
         let mut end = 0;
@@ -275,7 +297,7 @@ mod tests {
             |groups: &[&[Arc<Run>]]| groups.iter().map(|group| group.len()).collect::<Vec<_>>();
         assert_eq!(counts(&plan.waiting), [3, 1]);
         assert_eq!(plan.short.len(), 2);
-        let job = plan.next_job().expect("two files are to be written");
+        let job = plan.job(Duty::Flush).expect("two files are to be written");
         assert_eq!(job.last().expect("it has runs").places().end, 200_000);
         assert!(plan.mergeable_in_memory().is_none());
         // Many short ones are merged, never with those that wait.
@@ -284,6 +306,58 @@ mod tests {
         let merged = plan.mergeable_in_memory().expect("nine short ones");
         assert_eq!(merged.first().expect("it has runs").places().start, 131_077);
         assert_eq!(merged.len(), 8);
+    }
+
+    #[test]
+    fn merging_rests_and_is_given_up_when_the_store_is_closed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pairs = |start: u64| {
+            let places = start..start + 20_000;
+            let orders = places.clone().map(|place| Pair {
+                key: u128::from(place.reverse_bits()),
+                place,
+            });
+            let mut tables = Tables::default();
+            tables[ORDERS] = orders.collect();
+            Arc::new(Run::in_memory(Piece { places, tables }))
+        };
+        let unhurried = |_| Ok(());
+        let runs: Vec<_> = (0..8)
+            .map(|number| file::write(folder.path(), &[pairs(number * 20_000)], &unhurried))
+            .map(|run| Arc::new(run.expect("it is written")))
+            .collect();
+        assert_eq!(Plan::of(&runs).job(Duty::Merge).map(<[_]>::len), Some(8));
+        assert!(Plan::of(&runs).job(Duty::Flush).is_none());
+        let shared = Shared {
+            folder: folder.path().to_path_buf(),
+            list: RwLock::new(runs.into()),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        // It has rested before it is told to end.
+        assert!(shared.rest(Duration::from_micros(1)).is_ok());
+        shared.state().is_ending = true;
+        work(&shared, Duty::Merge);
+        let job = shared.list().to_vec();
+        assert!(perform(&shared, Duty::Merge, &job).is_err());
+        assert_eq!(shared.list().len(), 8);
+        assert_eq!(
+            file::open_all(folder.path()).expect("they are whole").len(),
+            8
+        );
+        // What an interrupted merge left is gone then.
+        assert_eq!(
+            std::fs::read_dir(folder.path())
+                .expect("it is there")
+                .count(),
+            8
+        );
+        shared.state().is_ending = false;
+        perform(&shared, Duty::Merge, &job).expect("it is merged");
+        let merged = shared.list();
+        assert_eq!((merged.len(), merged[0].places()), (1, &(0..160_000)));
+        let keys = (0..160_000_u64).map(|place| u128::from(place.reverse_bits()));
+        assert!(keys.into_iter().all(|key| merged[0].may_hold(key)));
     }
 
     #[test]
