@@ -5,7 +5,7 @@
 //! and runs of about equal length are merged, so that a pair is written a handful of times, always one
 //! after the other (the idea of a log-structured merge tree, P. O'Neil and others 1996). Each run
 //! holds the pairs of consecutive places, so the names of its files say what is there: no list of
-//! files has to be kept in step with them. Runs are never changed, only merged by a thread of their
+//! files has to be kept in step with them. Runs are never changed, only merged by a thread of its
 //! own.
 
 mod file;
