@@ -78,7 +78,7 @@ impl Replica {
             persisted: true,
             ..self.waiting(block, hash)
         });
-        // By its making: others have to judge it.
+        // Valid by its making; only others have to judge it.
         let valid = Valid {
             executed,
             log_size_before,

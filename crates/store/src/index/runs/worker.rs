@@ -242,10 +242,11 @@ fn work(shared: &Shared, duty: Duty) {
     while let Some(job) = shared.next_job(duty) {
         // Nobody may wait for ever for a thread that has ended.
         let done = catch_unwind(AssertUnwindSafe(|| perform(shared, duty, &job)));
-        let done = done.unwrap_or_else(|_| Err(io::Error::other("the merge failed")));
+        let done = done.unwrap_or_else(|_| Err(io::Error::other("its thread failed")));
         let mut state = shared.state();
+        let is_given_up = state.is_ending && duty == Duty::Merge;
         if let Err(error) = done
-            && !state.is_ending
+            && !is_given_up
         {
             let folder = shared.folder.display();
             let failure = format!("cannot write a sorted run in {folder}: {error}");
@@ -358,6 +359,27 @@ mod tests {
         assert_eq!((merged.len(), merged[0].places()), (1, &(0..160_000)));
         let keys = (0..160_000_u64).map(|place| u128::from(place.reverse_bits()));
         assert!(keys.into_iter().all(|key| merged[0].may_hold(key)));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_not_tried_for_ever() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for is_ending in [false, true] {
+            let shared = Shared {
+                folder: folder.path().join("missing"),
+                list: RwLock::new(in_memory(&[ORDERS_TO_FLUSH]).into()),
+                state: Mutex::default(),
+                changed: Condvar::new(),
+            };
+            shared.state().is_ending = is_ending;
+            work(&shared, Duty::Flush);
+            let state = shared.state();
+            let failure = state.failure.as_deref().expect("why it failed");
+            assert!(
+                failure.starts_with("cannot write a sorted run in "),
+                "{failure}"
+            );
+        }
     }
 
     #[test]
