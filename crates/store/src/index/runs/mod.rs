@@ -115,12 +115,13 @@ impl Runs {
     }
 }
 
-/// The runs from which place on are to be merged into one, if any are: see [`NEIGHBOURS`].
-fn to_merge(runs: &[Arc<Run>]) -> Option<usize> {
-    let start = runs.len().checked_sub(NEIGHBOURS)?;
-    let (oldest, others) = runs.get(start..)?.split_first()?;
-    let others: u64 = others.iter().map(|run| run.len()).sum();
-    (oldest.len() <= others / 2).then_some(start)
+/// The neighbours that are to be merged into one first, if any are, the oldest such: see [`NEIGHBOURS`].
+fn to_merge(runs: &[Arc<Run>]) -> Option<&[Arc<Run>]> {
+    runs.windows(NEIGHBOURS).find(|window| {
+        let length = |runs: &[Arc<Run>]| runs.iter().map(|run| run.len()).sum::<u64>();
+        let (oldest, others) = window.split_at(1);
+        length(oldest) <= length(others) / 2
+    })
 }
 
 fn path_of(folder: &Path, places: &Range<u64>) -> PathBuf {

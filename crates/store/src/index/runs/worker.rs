@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    ORDERS_TO_FLUSH, PIECES_TO_FLUSH, file,
+    NEIGHBOURS, ORDERS_TO_FLUSH, PIECES_TO_FLUSH, file,
     run::{Piece, Run, Tables},
     to_merge,
 };
@@ -20,8 +20,11 @@ use super::{
 const MOST_WAITING: usize = 4;
 
 /// Merging files rests so many times as long as it works. Nothing waits for it, and a merge of millions of pairs
-/// would take a processor for seconds; what the busiest network needs is far less than a quarter of one.
+/// would take a processor for seconds.
 const RESTS: u32 = 3;
+
+/// With more files it does not rest: it is behind, and whoever looks something up looks through them all.
+const MOST_FILES_AT_REST: usize = 2 * NEIGHBOURS;
 
 type List = Arc<[Arc<Run>]>;
 
@@ -143,9 +146,11 @@ impl Shared {
         }
     }
 
-    /// Lets others work for a while.
+    /// Lets others work for a while, unless too many files wait to be merged.
     fn rest(&self, worked: Duration) -> io::Result<()> {
-        let goes_on = |state: &mut State| !state.is_ending;
+        let goes_on = |state: &mut State| {
+            !state.is_ending && Plan::of(&self.list()).files.len() <= MOST_FILES_AT_REST
+        };
         let (state, rest) = (self.state(), worked * RESTS);
         let rested = self.changed.wait_timeout_while(state, rest, goes_on);
         let (state, _) = rested.unwrap_or_else(PoisonError::into_inner);
@@ -211,13 +216,13 @@ impl<'a> Plan<'a> {
     fn job(&self, duty: Duty) -> Option<&'a [Arc<Run>]> {
         match duty {
             Duty::Flush => self.waiting.first().copied(),
-            Duty::Merge => to_merge(self.files).map(|start| &self.files[start..]),
+            Duty::Merge => to_merge(self.files),
         }
     }
 
     /// Runs in memory that are to be merged there.
     fn mergeable_in_memory(&self) -> Option<&'a [Arc<Run>]> {
-        to_merge(self.short).map(|start| &self.short[start..])
+        to_merge(self.short)
     }
 }
 
@@ -305,7 +310,7 @@ mod tests {
         let runs = in_memory(&[[131_072].as_slice(), &[5; 9]].concat());
         let plan = Plan::of(&runs);
         let merged = plan.mergeable_in_memory().expect("nine short ones");
-        assert_eq!(merged.first().expect("it has runs").places().start, 131_077);
+        assert_eq!(merged.first().expect("it has runs").places().start, 131_072);
         assert_eq!(merged.len(), 8);
     }
 
@@ -359,6 +364,17 @@ mod tests {
         assert_eq!((merged.len(), merged[0].places()), (1, &(0..160_000)));
         let keys = (0..160_000_u64).map(|place| u128::from(place.reverse_bits()));
         assert!(keys.into_iter().all(|key| merged[0].may_hold(key)));
+    }
+
+    #[test]
+    fn short_runs_between_long_ones_are_merged() {
+        // As when many came while the long ones were merged.
+        let lengths = [&[300][..], &[1; 9], &[50], &[1; 7]].concat();
+        let runs = in_memory(&lengths);
+        let merged = to_merge(&runs).expect("eight of one");
+        assert_eq!(merged.first().expect("it has runs").places(), &(300..301));
+        assert_eq!(merged.last().expect("it has runs").places(), &(307..308));
+        assert!(to_merge(&in_memory(&[300, 50, 8, 8, 8, 1, 1, 1, 1])).is_none());
     }
 
     #[test]
