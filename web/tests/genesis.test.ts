@@ -18,11 +18,11 @@ describe('a genesis', () => {
         Buffer.from([member.name.length, 0, 0, 0]).toString('hex') +
         toHex(toUtf8(member.name)) +
         member.identity_key +
-        member.voting_key +
+        member.lottery_key +
         member.possession,
     );
     const expected =
-      '0200' +
+      '0300' +
       '0d000000' +
       toHex(toUtf8('Market Street')) +
       '00386e939c010000' +
@@ -44,17 +44,17 @@ describe('a genesis', () => {
     expect(chainId(parseGenesis(JSON.stringify({ ...base, network: 'Another' })))).not.toEqual(network.chain);
   });
 
-  it('gives members their ids, and indexes by their voting keys', () => {
-    const sorted = network.members.map(({ votingKeyBytes }) => votingKeyBytes);
+  it('gives members their ids, and indexes by their lottery keys', () => {
+    const sorted = network.members.map(({ lotteryKeyBytes }) => lotteryKeyBytes);
     expect(sorted).toEqual([...sorted].sort(compareBytes));
-    const { name, identity_key, voting_key, possession } = card(shop('Bohne'));
+    const { name, identity_key, lottery_key, possession } = card(shop('Bohne'));
     const bytes = concat(
       Uint8Array.of(15),
       toUtf8('dexter/1/member'),
       Uint8Array.of(5, 0, 0, 0),
       toUtf8(name),
       fromHex(identity_key, 32),
-      fromHex(voting_key, 96),
+      fromHex(lottery_key, 96),
       fromHex(possession, 48),
     );
     const found = network.members.find((member) => member.name === name);
@@ -86,7 +86,7 @@ describe('a genesis', () => {
   });
 
   it.each([
-    ['has 3 for version', { version: 3 }],
+    ['has 2 for version', { version: 2 }],
     ["the network's name is a text of 65", { network: 'a'.repeat(65) }],
     ['genesis_time_ms of the genesis is not', { genesis_time_ms: -1 }],
     ['the currency is not', { currency: 'euro' }],
@@ -111,9 +111,9 @@ describe('a genesis', () => {
     ['the proof that Other has the secret', { members: [{ ...base.members[0], name: 'Other' }] }],
     ['the proof that Aroma has the secret', { members: [{ ...base.members[0], identity_key: '00'.repeat(32) }] }],
     ['the proof that Aroma has', { members: [{ ...base.members[0], possession: base.members[1]?.possession }] }],
-    ['the proof that Aroma has', { members: [{ ...base.members[0], voting_key: base.members[1]?.voting_key }] }],
-    ['the voting key of Aroma is not a point', { members: [{ ...base.members[0], voting_key: '00'.repeat(96) }] }],
-    ['Aroma is the identity', { members: [{ ...base.members[0], voting_key: `c0${'00'.repeat(95)}` }] }],
+    ['the proof that Aroma has', { members: [{ ...base.members[0], lottery_key: base.members[1]?.lottery_key }] }],
+    ['the lottery key of Aroma is not a point', { members: [{ ...base.members[0], lottery_key: '00'.repeat(96) }] }],
+    ['Aroma is the identity', { members: [{ ...base.members[0], lottery_key: `c0${'00'.repeat(95)}` }] }],
     [
       'possession of item 1 of members of the genesis is not 96 hexadecimal',
       { members: [{ ...base.members[0], possession: '0' }] },

@@ -19,7 +19,7 @@ const { shortSignatures } = bls12_381;
 export interface Shop {
   readonly name: string;
   readonly identity: Uint8Array;
-  readonly voting: Uint8Array;
+  readonly lottery: Uint8Array;
 }
 
 export const GENESIS_TIME = 1_772_000_000_000n;
@@ -28,26 +28,26 @@ export function shop(name: string): Shop {
   return {
     name,
     identity: sha256(toUtf8(`identity of ${name}`)),
-    voting: bls12_381.utils.randomSecretKey(concat(sha256(toUtf8(`voting of ${name}`)), new Uint8Array(16))),
+    lottery: bls12_381.utils.randomSecretKey(concat(sha256(toUtf8(`lottery of ${name}`)), new Uint8Array(16))),
   };
 }
 
-export function signVoting(suite: string, message: Uint8Array, secret: Uint8Array): Uint8Array {
+export function signLottery(suite: string, message: Uint8Array, secret: Uint8Array): Uint8Array {
   return shortSignatures.Signature.toBytes(shortSignatures.sign(shortSignatures.hash(message, suite), secret));
 }
 
 export function card(one: Shop) {
   const identityKey = ed25519.getPublicKey(one.identity);
-  const votingKey = shortSignatures.getPublicKey(one.voting).toBytes();
+  const lotteryKey = shortSignatures.getPublicKey(one.lottery).toBytes();
   const message = hash(
     'possession',
-    new Writer().text(one.name, 64).fixed(identityKey, 32).fixed(votingKey, 96).bytes(),
+    new Writer().text(one.name, 64).fixed(identityKey, 32).fixed(lotteryKey, 96).bytes(),
   );
   return {
     name: one.name,
     identity_key: toHex(identityKey),
-    voting_key: toHex(votingKey),
-    possession: toHex(signVoting(POSSESSION_SUITE, message, one.voting)),
+    lottery_key: toHex(lotteryKey),
+    possession: toHex(signLottery(POSSESSION_SUITE, message, one.lottery)),
   };
 }
 
@@ -90,15 +90,11 @@ export class TestNetwork {
     return one;
   }
 
-  certificate(header: Header, signers: readonly number[], kind: VoteKind = 'finalize'): Certificate {
+  certificate(header: Header, voters: readonly number[], kind: VoteKind = 'finalize'): Certificate {
     const block = { epoch: header.epoch, height: header.height, hash: headerHash(header) };
     const message = voteSigningBytes(kind, this.network.chain, block);
-    const votes = signers.map((signer) => {
-      const vote = signVoting(SIGNATURE_SUITE, message, this.shop(signer).voting);
-      return shortSignatures.Signature.fromBytes(vote);
-    });
-    const signature = shortSignatures.Signature.toBytes(shortSignatures.aggregateSignatures(votes));
-    return { kind, epoch: block.epoch, height: block.height, block: block.hash, signers, signature };
+    const votes = voters.map((voter) => ({ voter, signature: ed25519.sign(message, this.shop(voter).identity) }));
+    return { kind, epoch: block.epoch, height: block.height, block: block.hash, votes };
   }
 
   signed(header: Header, certificate: Certificate | null): SignedHeader {
@@ -120,10 +116,10 @@ export class TestNetwork {
       const order = this.tillOrder(`Receiver ${index}`, proposer);
       orders.push(order);
       leaves.push(leafHash(encodeEntry(order)));
-      const ticket = signVoting(
+      const ticket = signLottery(
         SIGNATURE_SUITE,
         ticketSigningBytes(chain, 0n, height, seed),
-        this.shop(proposer).voting,
+        this.shop(proposer).lottery,
       );
       const header: Header = {
         version: VERSION,

@@ -78,14 +78,13 @@ function proofOf(order: Order, index = 5, certify = byQuorum): { [name: string]:
       epoch: 0,
       height: 3,
       block: toHex(certificate.block),
-      signers: [...certificate.signers],
-      signature: toHex(certificate.signature),
+      votes: certificate.votes.map(({ voter, signature }) => ({ voter, signature: toHex(signature) })),
     },
     members: network.members.map((member) => ({
       id: toHex(member.id),
       name: member.name,
       identity_key: toHex(member.identityKey),
-      voting_key: toHex(member.votingKeyBytes),
+      lottery_key: toHex(member.lotteryKeyBytes),
     })),
   };
 }
@@ -199,6 +198,11 @@ describe('a changed proof', () => {
     ...proof,
     [part]: { ...(proof[part] as { [name: string]: Json }), ...fields },
   });
+  const { votes } = till.certificate as { votes: { signature: string }[] };
+  const withVoters = (...voters: readonly number[]): Json => {
+    const given = voters.map((voter, index) => ({ voter, signature: votes[index]?.signature ?? '' }));
+    return change(till, 'certificate', { votes: given });
+  };
 
   it.each<[string, Json, Step['id'][], string]>([
     [
@@ -233,12 +237,17 @@ describe('a changed proof', () => {
       ['quorum'],
       'The certificate is of votes to certify and not to finalize',
     ],
-    ['signers', change(till, 'certificate', { signers: [0, 2] }), ['quorum'], '2 signers where 3 make a quorum'],
-    ['other signers', change(till, 'certificate', { signers: [0, 1, 2] }), ['quorum'], 'is not that of'],
-    ['signers twice', change(till, 'certificate', { signers: [0, 2, 2] }), ['quorum'], 'out of order: 2, 2'],
-    ['signers falling', change(till, 'certificate', { signers: [0, 3, 2] }), ['quorum'], 'out of order: 3, 2'],
-    ['no such signer', change(till, 'certificate', { signers: [0, 2, 4] }), ['quorum'], 'names member 4'],
-    ['no point', change(till, 'certificate', { signature: '00'.repeat(48) }), ['quorum'], 'not a point'],
+    ['too few votes', withVoters(0, 2), ['quorum'], '2 votes where 3 make a quorum'],
+    ['other voters', withVoters(0, 1, 2), ['quorum'], `a signature that is not that of ${network.members[1]?.name}`],
+    ['a voter twice', withVoters(0, 2, 2), ['quorum'], 'out of order: 2, 2'],
+    ['voters falling', withVoters(0, 3, 2), ['quorum'], 'out of order: 3, 2'],
+    ['no such voter', withVoters(0, 2, 4), ['quorum'], 'names member 4'],
+    [
+      'no signature',
+      change(till, 'certificate', { votes: [0, 2, 3].map((voter) => ({ voter, signature: '00'.repeat(64) })) }),
+      ['quorum'],
+      `a signature that is not that of ${network.members[0]?.name}`,
+    ],
   ])('says what is wrong: %s', (_, proof, ids, detail) => {
     const { steps } = check(proof);
     expect(failed(steps)).toEqual(ids);
@@ -250,15 +259,15 @@ describe('a changed proof', () => {
     [
       'another block',
       (header) => {
-        const { signature } = net.certificate({ ...header, timestamp: 1n }, [0, 2, 3]);
-        return { ...byQuorum(header), signature };
+        const { votes } = net.certificate({ ...header, timestamp: 1n }, [0, 2, 3]);
+        return { ...byQuorum(header), votes };
       },
     ],
     [
       'another height',
       (header) => {
-        const { signature } = net.certificate({ ...header, height: 4n }, [0, 2, 3]);
-        return { ...byQuorum(header), signature };
+        const { votes } = net.certificate({ ...header, height: 4n }, [0, 2, 3]);
+        return { ...byQuorum(header), votes };
       },
     ],
   ])('does not pass with votes for something else: %s', (_, certify) => {

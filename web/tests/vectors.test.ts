@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
-import { decodeVotingKey, decodeVotingSignature, SIGNATURE_SUITE, verify } from '../src/protocol/bls';
+import { decodeLotteryKey, decodeLotterySignature, SIGNATURE_SUITE, verify } from '../src/protocol/bls';
 import { equalBytes, fromHex, Reader, toHex } from '../src/protocol/bytes';
 import {
-  certificateClaim,
+  checkCertificate,
   certificateFromJson,
   encodeCertificate,
   readCertificate,
@@ -135,7 +135,7 @@ const files: Readonly<Record<string, readonly Kind[]>> = {
   ],
   'tickets.json': [
     {
-      fields: ['chain', 'epoch', 'height', 'parent_seed', 'ticket', 'voting_key'],
+      fields: ['chain', 'epoch', 'height', 'parent_seed', 'ticket', 'lottery_key'],
       expect: ['signing_bytes', 'u'],
       check(one) {
         const ticket = bytes(one, 'ticket');
@@ -145,8 +145,8 @@ const files: Readonly<Record<string, readonly Kind[]>> = {
           number(one, 'height'),
           bytes(one, 'parent_seed'),
         );
-        const keys = [decodeVotingKey(bytes(one, 'voting_key'))];
-        refuseUnless(verify({ suite: SIGNATURE_SUITE, message, keys, signature: decodeVotingSignature(ticket) }));
+        const key = decodeLotteryKey(bytes(one, 'lottery_key'));
+        refuseUnless(verify({ suite: SIGNATURE_SUITE, message, key, signature: decodeLotterySignature(ticket) }));
         return { signing_bytes: toHex(message), u: String(drawOf(ticket)) };
       },
     },
@@ -187,7 +187,7 @@ const files: Readonly<Record<string, readonly Kind[]>> = {
         const block = { epoch: number(all, 'epoch'), height: number(all, 'height'), hash: bytes(all, 'block') };
         const encoded = encodeCertificate(certificate);
         expect(Reader.all(encoded, readCertificate)).toEqual(certificate);
-        refuseUnless(verify(certificateClaim(network, certificate, kind, block)));
+        checkCertificate(network, certificate, kind, block);
         return { bytes: toHex(encoded), signing_bytes: toHex(voteSigningBytes(kind, network.chain, block)) };
       },
     },

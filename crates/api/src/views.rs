@@ -87,7 +87,7 @@ pub(crate) fn member_view(status: MemberStatus, own: MemberId) -> MemberView {
         id: status.member.id,
         name: status.member.name,
         identity_key: status.member.identity_key,
-        voting_key: status.member.voting_key,
+        lottery_key: status.member.lottery_key,
         this_node: status.member.id == own,
         connected: status.connected,
         final_height: status.final_height.map(|height| height.0),

@@ -112,11 +112,8 @@ fn proofs() {
             path.push(path[0].clone());
         }),
         ("no path", |proof| proof["path"] = json!([])),
-        ("a signer less", |proof| {
-            proof["certificate"]["signers"]
-                .as_array_mut()
-                .unwrap()
-                .pop();
+        ("a vote less", |proof| {
+            proof["certificate"]["votes"].as_array_mut().unwrap().pop();
         }),
         ("a field too many", |proof| proof["order"]["tip"] = 1.into()),
         ("a field too few", |proof| {

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use api::model::NewOrder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use types::{BlsAndEd25519, ChainId, Signatures as _, VotingSecret, signatures::IdentityCheck};
+use types::{BlsAndEd25519, ChainId, LotterySecret, Signatures as _, signatures::IdentityCheck};
 
 use crate::{
     load::{Kind, keys, prepare},
@@ -32,8 +32,6 @@ const SIGNED_BYTES: usize = 150;
 const HASHED_BYTES: usize = 300;
 /// About what is appended at a time: a vote, a block.
 const APPENDED_BYTES: usize = 4_096;
-/// A quorum of four.
-const QUORUM: u8 = 3;
 
 /// Microseconds for each.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -44,8 +42,8 @@ pub(crate) struct Limits {
     pub(crate) sha256: f64,
     /// Appending 4 KiB to a file and `fdatasync`.
     pub(crate) append_sync: f64,
-    /// Checking an aggregate of three BLS signatures.
-    pub(crate) bls_aggregate: f64,
+    /// Checking one BLS signature.
+    pub(crate) bls: f64,
     /// Reading the JSON of an order.
     pub(crate) json: f64,
 }
@@ -61,7 +59,7 @@ impl Limits {
             sha256: sha256(),
             append_sync: append_sync(folder)
                 .with_context(|| format!("cannot write in {}", folder.display()))?,
-            bls_aggregate: bls_aggregate(),
+            bls: bls(),
             json: json()?,
         })
     }
@@ -72,7 +70,7 @@ impl Limits {
             ("Ed25519 verification, one of a bulk", self.ed25519_bulk),
             ("SHA-256 of 300 bytes", self.sha256),
             ("append 4 KiB + fdatasync", self.append_sync),
-            ("BLS verification, aggregate of three", self.bls_aggregate),
+            ("BLS verification", self.bls),
             ("JSON of an order", self.json),
         ]
     }
@@ -139,18 +137,13 @@ fn append_sync(folder: &Path) -> std::io::Result<f64> {
     failed.map(|()| micros[ROUNDS / 2])
 }
 
-fn bls_aggregate() -> f64 {
+fn bls() -> f64 {
     let signatures = BlsAndEd25519::new();
     let message = ChainId::new([1; 32]);
-    let secrets = (1..=QUORUM).map(|number| VotingSecret::new([number; 32]));
-    let (keys, shares): (Vec<_>, Vec<_>) = secrets
-        .map(|secret| {
-            let share = signatures.sign_voting(&secret, message.as_bytes());
-            (signatures.voting_public(&secret), share)
-        })
-        .unzip();
-    let aggregate = signatures.aggregate(&shares).expect("the shares are right");
-    time(|| assert!(signatures.verify_aggregate(&keys, message.as_bytes(), black_box(&aggregate))))
+    let secret = LotterySecret::new([1; 32]);
+    let key = signatures.lottery_public(&secret);
+    let ticket = signatures.sign_lottery(&secret, message.as_bytes());
+    time(|| assert!(signatures.verify_lottery(&key, message.as_bytes(), black_box(&ticket))))
 }
 
 fn json() -> anyhow::Result<f64> {

@@ -3,8 +3,8 @@
 use consensus::{Tally, VoteOutcome, draw, ticket_bytes};
 use divan::{Bencher, black_box};
 use types::{
-    BlockHash, BlsAndEd25519, ChainId, Epoch, FaultModel, Height, IdentitySecret, Member, MemberId,
-    MemberIndex, MemberSet, Preset, Seed, Signatures as _, Vote, VoteKind, VotingSecret,
+    BlockHash, BlsAndEd25519, ChainId, Epoch, FaultModel, Height, IdentitySecret, LotterySecret,
+    Member, MemberId, MemberIndex, MemberSet, Preset, Seed, Signatures as _, Vote, VoteKind,
 };
 
 /// The fewest members that go on when one of them lies.
@@ -17,7 +17,7 @@ fn main() {
 
 #[divan::bench]
 fn draw_a_ticket(bencher: Bencher<'_, '_>) {
-    let (signatures, secret) = (BlsAndEd25519::new(), VotingSecret::new([1; 32]));
+    let (signatures, secret) = (BlsAndEd25519::new(), LotterySecret::new([1; 32]));
     let timing = Preset::Lan.timing();
     let bytes = ticket_bytes(&CHAIN, Epoch(0), Height(1), &Seed::new([2; 32]));
     bencher.bench(|| {
@@ -35,24 +35,24 @@ fn draw_a_ticket(bencher: Bencher<'_, '_>) {
 
 /// The members, and a vote of each for one block.
 fn network(signatures: &BlsAndEd25519) -> (MemberSet, Vec<Vote>) {
-    let secrets: Vec<VotingSecret> = (1..=MEMBERS)
-        .map(|number| VotingSecret::new([number; 32]))
+    let secrets: Vec<IdentitySecret> = (1..=MEMBERS)
+        .map(|number| IdentitySecret::new([number; 32]))
         .collect();
     let members = (1..=MEMBERS).zip(&secrets).map(|(number, secret)| Member {
         id: MemberId::new([number; 32]),
         name: format!("shop{number}"),
-        identity_key: signatures.identity_public(&IdentitySecret::new([number; 32])),
-        voting_key: signatures.voting_public(secret),
+        identity_key: signatures.identity_public(secret),
+        lottery_key: signatures.lottery_public(&LotterySecret::new([number; 32])),
     });
     let members = MemberSet::new(members.collect(), FaultModel::Byzantine);
     let votes = secrets.iter().map(|secret| {
-        let key = signatures.voting_public(secret);
+        let key = signatures.identity_public(secret);
         let voter = members
             .indexes()
             .find(|index| {
                 members
                     .get(*index)
-                    .is_some_and(|member| member.voting_key == key)
+                    .is_some_and(|member| member.identity_key == key)
             })
             .expect("every voter is a member");
         let (kind, block) = (VoteKind::Certify, BlockHash::new([5; 32]));

@@ -1,8 +1,8 @@
 //! The lottery: who waits how long (`docs/protocol.md` §4).
 
 use types::{
-    ChainId, Digest, Epoch, Height, MemberIndex, Micros, Mutation, Seed, Signatures, Timing,
-    VotingSecret, VotingSignature,
+    ChainId, Digest, Epoch, Height, LotterySecret, LotterySignature, MemberIndex, Micros, Mutation,
+    Seed, Signatures, Timing,
     encoding::{Domain, signing_bytes},
     mutated,
 };
@@ -20,7 +20,7 @@ pub struct Rank {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draw {
     /// The ticket: a unique signature, so nobody can choose it and everybody can check it.
-    pub ticket: VotingSignature,
+    pub ticket: LotterySignature,
     /// Its place among the others.
     pub rank: Rank,
     /// How long its owner waits before proposing.
@@ -33,7 +33,7 @@ pub fn ticket_bytes(chain: &ChainId, epoch: Epoch, height: Height, parent_seed: 
 }
 
 /// The number a ticket draws, uniform over all 64-bit numbers.
-fn u_of(ticket: &VotingSignature) -> u64 {
+fn u_of(ticket: &LotterySignature) -> u64 {
     let digest: Digest = types::encoding::sha256(ticket.as_ref());
     digest
         .as_bytes()
@@ -58,7 +58,7 @@ pub fn wait_of(u: u64, timing: &Timing, members: usize) -> Micros {
 
 /// What a given ticket of a proposer draws.
 pub fn draw_of(
-    ticket: VotingSignature,
+    ticket: LotterySignature,
     proposer: MemberIndex,
     timing: &Timing,
     members: usize,
@@ -74,14 +74,14 @@ pub fn draw_of(
 /// Draws a member's own ticket; `bytes` are [`ticket_bytes`].
 pub fn draw(
     signatures: &dyn Signatures,
-    secret: &VotingSecret,
+    secret: &LotterySecret,
     bytes: &[u8],
     proposer: MemberIndex,
     timing: &Timing,
     members: usize,
 ) -> Draw {
     draw_of(
-        signatures.sign_voting(secret, bytes),
+        signatures.sign_lottery(secret, bytes),
         proposer,
         timing,
         members,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use types::{
-    BlockHash, Certificate, ChainId, Epoch, Height, MemberIndex, MemberSet, Mutation, Signatures,
-    Vote, VoteKind, VotingSignature, mutated,
+    BlockHash, Certificate, ChainId, Epoch, Height, MemberIndex, MemberSet, Mutation, Share,
+    Signatures, Vote, VoteKind, mutated, vote::verify_shares,
 };
 
 /// What became of a vote.
@@ -22,13 +22,13 @@ pub enum VoteOutcome {
 
 #[derive(Debug, Default)]
 struct Votes {
-    shares: BTreeMap<MemberIndex, Share>,
+    shares: BTreeMap<MemberIndex, Counted>,
     certified: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Share {
-    signature: VotingSignature,
+struct Counted {
+    share: Share,
     verified: bool,
 }
 
@@ -40,7 +40,7 @@ const fn key_of(vote: &Vote) -> Key {
 }
 
 /// The votes of the heights not yet final. Shares are checked together once there are enough of
-/// them; one that spoils the aggregate is found by bisection and thrown out.
+/// them; a wrong one is found by bisection and thrown out.
 #[derive(Debug, Default)]
 pub struct Tally {
     votes: BTreeMap<Key, Votes>,
@@ -69,14 +69,14 @@ impl Tally {
             return VoteOutcome::Ignored;
         }
         let votes = self.votes.entry(key).or_default();
-        let share = Share {
-            signature: vote.signature,
+        let counted = Counted {
+            share: vote.share(),
             verified: own,
         };
         if votes.shares.contains_key(&vote.voter) {
             return VoteOutcome::Ignored;
         }
-        votes.shares.insert(vote.voter, share);
+        votes.shares.insert(vote.voter, counted);
         if votes.certified || votes.shares.len() < members.quorum() {
             return VoteOutcome::Counted;
         }
@@ -91,11 +91,11 @@ impl Tally {
         vote: &Vote,
     ) -> VoteOutcome {
         let message = vote.signing_bytes(chain);
-        let unverified: Vec<(MemberIndex, VotingSignature)> = votes
+        let unverified: Vec<Share> = votes
             .shares
-            .iter()
-            .filter(|(_, share)| !share.verified)
-            .map(|(voter, share)| (*voter, share.signature))
+            .values()
+            .filter(|counted| !counted.verified)
+            .map(|counted| counted.share)
             .collect();
         let mut wrong = Vec::new();
         if !mutated(Mutation::SpoiledShares) {
@@ -104,25 +104,19 @@ impl Tally {
         for voter in &wrong {
             votes.shares.remove(voter);
         }
-        for share in votes.shares.values_mut() {
-            share.verified = true;
+        for counted in votes.shares.values_mut() {
+            counted.verified = true;
         }
         if votes.shares.len() < members.quorum() {
             return VoteOutcome::Spoiled(wrong);
         }
-        let all: Vec<VotingSignature> =
-            votes.shares.values().map(|share| share.signature).collect();
-        let Some(signature) = signatures.aggregate(&all) else {
-            return VoteOutcome::Spoiled(wrong);
-        };
         votes.certified = true;
         let certificate = Certificate {
             kind: vote.kind,
             epoch: vote.epoch,
             height: vote.height,
             block: vote.block,
-            signers: votes.shares.keys().copied().collect(),
-            signature,
+            votes: votes.shares.values().map(|counted| counted.share).collect(),
         };
         VoteOutcome::Certificate(certificate, wrong)
     }
@@ -179,31 +173,19 @@ impl Tally {
     }
 }
 
-/// Checks the aggregate of all shares; where it is wrong, halves them until the wrong ones are found.
+/// Checks all shares together; where one is wrong, halves them until the wrong ones are found.
 fn find_wrong(
     signatures: &dyn Signatures,
     members: &MemberSet,
     message: &[u8],
-    shares: &[(MemberIndex, VotingSignature)],
+    shares: &[Share],
     wrong: &mut Vec<MemberIndex>,
 ) {
-    if shares.is_empty() {
+    if verify_shares(signatures, members, message, shares) {
         return;
     }
-    let keys: Option<Vec<_>> = shares
-        .iter()
-        .map(|(voter, _)| members.get(*voter).map(|member| member.voting_key))
-        .collect();
-    let parts: Vec<VotingSignature> = shares.iter().map(|(_, signature)| *signature).collect();
-    let right = match (keys, signatures.aggregate(&parts)) {
-        (Some(keys), Some(sum)) => signatures.verify_aggregate(&keys, message, &sum),
-        _ => false,
-    };
-    if right {
-        return;
-    }
-    if let [(voter, _)] = shares {
-        wrong.push(*voter);
+    if let [share] = shares {
+        wrong.push(share.voter);
         return;
     }
     let (left, right) = shares.split_at(shares.len() / 2);

@@ -77,7 +77,7 @@ pub fn check_header(
     check_links(chain, parent, header)?;
     let proposer = members.get(header.proposer).ok_or(HeaderError::Proposer)?;
     let bytes = ticket_bytes(chain, header.epoch, header.height, &parent.seed);
-    if !signatures.verify_voting(&proposer.voting_key, &bytes, &header.ticket)
+    if !signatures.verify_lottery(&proposer.lottery_key, &bytes, &header.ticket)
         && !mutated(Mutation::AnyTicket)
     {
         return Err(HeaderError::Ticket);

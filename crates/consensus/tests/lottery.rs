@@ -5,8 +5,8 @@ mod support;
 use consensus::{Draw, Rank, draw, draw_of, ticket_bytes, wait_of};
 use support::Network;
 use types::{
-    BlsAndEd25519, ChainId, Epoch, Height, MemberIndex, Micros, Seed, Signatures, Simulated,
-    Timing, VotingSignature, genesis::next_seed, members::FaultModel,
+    BlsAndEd25519, ChainId, Epoch, Height, LotterySignature, MemberIndex, Micros, Seed, Signatures,
+    Simulated, Timing, genesis::next_seed, members::FaultModel,
 };
 
 const TIMING: Timing = Timing {
@@ -23,7 +23,7 @@ fn a_ticket_draws_the_first_eight_bytes_of_its_hash() {
         mean_wait: Micros(5_000),
         grace: Micros(5_000),
     };
-    let ticket = VotingSignature::new([7; 48]);
+    let ticket = LotterySignature::new([7; 48]);
     let expected = Draw {
         ticket,
         rank: Rank {
@@ -61,8 +61,8 @@ fn everybody_can_recompute_what_a_member_drew() {
         for index in network.members.indexes() {
             let (_, secret) = &network.secrets[index.as_usize()];
             let drawn = draw(signatures, secret, &bytes, index, &TIMING, 4);
-            let key = network.members.get(index).unwrap().voting_key;
-            assert!(signatures.verify_voting(&key, &bytes, &drawn.ticket));
+            let key = network.members.get(index).unwrap().lottery_key;
+            assert!(signatures.verify_lottery(&key, &bytes, &drawn.ticket));
             assert_eq!(draw_of(drawn.ticket, index, &TIMING, 4), drawn);
         }
     }

@@ -5,8 +5,8 @@
 
 use consensus::{Action, Candidate, Consensus, Draw, Rank, Settings, Work};
 use types::{
-    BlockHash, Digest, Epoch, Header, Height, IdentitySignature, LogSize, MemberIndex, Micros,
-    Monotonic, SignedHeader, Timing, UnixMillis, Vote, VoteKind, VotingSignature,
+    BlockHash, Digest, Epoch, Header, Height, IdentitySignature, LogSize, LotterySignature,
+    MemberIndex, Micros, Monotonic, SignedHeader, Timing, UnixMillis, Vote, VoteKind,
 };
 
 const ME: MemberIndex = MemberIndex(5);
@@ -47,7 +47,7 @@ fn at(millis: u64) -> Monotonic {
 
 fn own_draw() -> Draw {
     Draw {
-        ticket: VotingSignature::ZERO,
+        ticket: LotterySignature::ZERO,
         rank: Rank {
             u: OWN_WAIT,
             proposer: ME,
@@ -119,7 +119,7 @@ fn header(height: u64, proposer: u8, version: u64) -> SignedHeader {
         parent: block(0),
         timestamp: UnixMillis(version),
         proposer: MemberIndex(proposer.into()),
-        ticket: VotingSignature::ZERO,
+        ticket: LotterySignature::ZERO,
         batches_root: Digest::ZERO,
         log_size: LogSize(0),
         log_root: Digest::ZERO,
@@ -135,7 +135,7 @@ fn own_vote(kind: VoteKind, height: u64, number: u8) -> Vote {
         height: Height(height),
         block: block(number),
         voter: ME,
-        signature: VotingSignature::ZERO,
+        signature: IdentitySignature::ZERO,
     }
 }
 

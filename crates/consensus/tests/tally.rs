@@ -5,8 +5,8 @@ mod support;
 use consensus::{Tally, VoteOutcome};
 use support::Network;
 use types::{
-    BlockHash, BlsAndEd25519, Certificate, Epoch, Height, MemberIndex, Signatures, Simulated, Vote,
-    VoteKind, VotingSignature, members::FaultModel,
+    BlockHash, BlsAndEd25519, Certificate, Epoch, Height, IdentitySignature, MemberIndex,
+    Signatures, Simulated, Vote, VoteKind, members::FaultModel,
 };
 
 fn implementations() -> [Box<dyn Signatures>; 2] {
@@ -68,7 +68,8 @@ impl Count {
         let VoteOutcome::Certificate(certificate, found) = outcome else {
             panic!("no certificate: {outcome:?}");
         };
-        assert_eq!(certificate.signers, indexes(signers));
+        let voters: Vec<_> = certificate.votes.iter().map(|share| share.voter).collect();
+        assert_eq!(voters, indexes(signers));
         assert_eq!(found, indexes(wrong));
         let place = (certificate.kind, certificate.epoch, certificate.height);
         assert_eq!(place, (VoteKind::Certify, Epoch(0), Height(1)));
@@ -211,14 +212,14 @@ fn several_wrong_shares_are_found_wherever_they_are() {
 }
 
 #[test]
-fn a_voter_who_is_no_member_and_a_share_that_is_no_point_are_wrong_too() {
+fn a_voter_who_is_no_member_and_a_share_that_is_no_signature_are_wrong_too() {
     for signatures in implementations() {
         let mut count = Count::new(signatures, 4, FaultModel::Byzantine);
         let mut stranger = count.vote(VoteKind::Certify, 1, 0);
         stranger.voter = MemberIndex(4);
         assert_eq!(count.add_vote(&stranger, false), VoteOutcome::Counted);
         let mut garbage = count.vote(VoteKind::Certify, 1, 1);
-        garbage.signature = VotingSignature::new([0xff; 48]);
+        garbage.signature = IdentitySignature::new([0xff; 64]);
         assert_eq!(count.add_vote(&garbage, false), VoteOutcome::Counted);
         assert_eq!(count.add(0), VoteOutcome::Spoiled(indexes(&[1, 4])));
         assert_eq!(count.add(2), VoteOutcome::Counted);

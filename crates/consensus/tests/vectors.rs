@@ -6,24 +6,23 @@ mod support;
 use consensus::{draw_of, ticket_bytes, wait_of};
 use serde_json::{Value, json};
 use support::{
-    genesis,
+    genesis, lottery,
     vectors::{case, compare},
-    voting,
 };
 use types::{
-    BlsAndEd25519, ChainId, Epoch, Height, MemberIndex, Micros, Seed, Signatures as _, Timing,
-    VotingPublicKey, VotingSignature, genesis::MAX_WAIT,
+    BlsAndEd25519, ChainId, Epoch, Height, LotteryPublicKey, LotterySignature, MemberIndex, Micros,
+    Seed, Signatures as _, Timing, genesis::MAX_WAIT,
 };
 
 /// A ticket, and what it is on.
 #[derive(Clone)]
 struct Ticket {
-    key: VotingPublicKey,
+    key: LotteryPublicKey,
     chain: ChainId,
     epoch: Epoch,
     height: Height,
     seed: Seed,
-    ticket: VotingSignature,
+    ticket: LotterySignature,
 }
 
 impl Ticket {
@@ -33,14 +32,14 @@ impl Ticket {
 
     fn case(&self, name: &str) -> Value {
         let inputs = json!({
-            "voting_key": self.key,
+            "lottery_key": self.key,
             "chain": self.chain,
             "epoch": self.epoch,
             "height": self.height,
             "parent_seed": self.seed,
             "ticket": self.ticket,
         });
-        let held = BlsAndEd25519::new().verify_voting(&self.key, &self.bytes(), &self.ticket);
+        let held = BlsAndEd25519::new().verify_lottery(&self.key, &self.bytes(), &self.ticket);
         let outcome = if held {
             let timing = genesis(&BlsAndEd25519::new(), 1).timing;
             let drawn = draw_of(self.ticket, MemberIndex(0), &timing, 1);
@@ -62,16 +61,16 @@ fn tickets() {
     let signatures = &BlsAndEd25519::new();
     let genesis = genesis(signatures, 4);
     let drawn = |number: u8, height: u64, seed: Seed| {
-        let secret = voting(number);
+        let secret = lottery(number);
         let mut ticket = Ticket {
-            key: signatures.voting_public(&secret),
+            key: signatures.lottery_public(&secret),
             chain: genesis.chain_id(),
             epoch: Epoch(0),
             height: Height(height),
             seed,
-            ticket: VotingSignature::ZERO,
+            ticket: LotterySignature::ZERO,
         };
-        ticket.ticket = signatures.sign_voting(&secret, &ticket.bytes());
+        ticket.ticket = signatures.sign_lottery(&secret, &ticket.bytes());
         ticket
     };
     let seed = Seed::new([3; 32]);
@@ -88,18 +87,18 @@ fn tickets() {
         ("another seed", |of| of.seed = Seed::new([4; 32])),
         ("another network", |of| of.chain = ChainId::new([4; 32])),
         ("another member's key", |of| {
-            of.key = BlsAndEd25519::new().voting_public(&voting(2));
+            of.key = BlsAndEd25519::new().lottery_public(&lottery(2));
         }),
         ("a key that is no point", |of| {
-            of.key = VotingPublicKey::new([0xff; 96]);
+            of.key = LotteryPublicKey::new([0xff; 96]);
         }),
         ("a ticket that is no point", |of| {
-            of.ticket = VotingSignature::new([0xff; 48]);
+            of.ticket = LotterySignature::new([0xff; 48]);
         }),
         ("a ticket at infinity", |of| {
             let mut bytes = [0; 48];
             bytes[0] = 0xc0;
-            of.ticket = VotingSignature::new(bytes);
+            of.ticket = LotterySignature::new(bytes);
         }),
     ];
     for (name, change) in changes {

@@ -8,10 +8,10 @@ use consensus::{ChainVerifier, Verified, VerifyError, draw, genesis_parent, tick
 use support::Network;
 use types::{
     Amount, Batch, BatchId, Block, BlockHash, BlsAndEd25519, Certificate, ChainId, Digest, Entry,
-    Epoch, FinalBlock, Frontier, FullBatch, Header, Height, IdentitySecret, LogSize, MemberId,
-    MemberIndex, Order, OrderId, PersonalPart, RecordedIds, Signatures, SignedBlock, Simulated,
-    Text, UnixMillis, VerifiedBatch, VoteKind, VotingSignature, Voucher, block::batches_root,
-    genesis::next_seed, members::FaultModel,
+    Epoch, FinalBlock, Frontier, FullBatch, Header, Height, IdentitySecret, IdentitySignature,
+    LogSize, LotterySignature, MemberId, MemberIndex, Order, OrderId, PersonalPart, RecordedIds,
+    Signatures, SignedBlock, Simulated, Text, UnixMillis, VerifiedBatch, VoteKind, Voucher,
+    block::batches_root, genesis::next_seed, members::FaultModel,
 };
 
 /// A chain of five blocks by three members: 1 seals two batches, 2 one in which an order is there
@@ -177,11 +177,12 @@ impl Chain {
         signers: &[u16],
     ) {
         let hash = self.block(height).block.hash();
-        let shares: Vec<VotingSignature> = signers
+        let votes = signers
             .iter()
             .map(|voter| {
-                let vote = self.network.vote(signatures, kind, height, hash, *voter);
-                vote.signature
+                self.network
+                    .vote(signatures, kind, height, hash, *voter)
+                    .share()
             })
             .collect();
         *self.certificate(height) = Some(Certificate {
@@ -189,8 +190,7 @@ impl Chain {
             epoch: Epoch(0),
             height: Height(height),
             block: hash,
-            signers: signers.iter().copied().map(MemberIndex).collect(),
-            signature: signatures.aggregate(&shares).unwrap(),
+            votes,
         });
     }
 
@@ -297,8 +297,8 @@ type Change = fn(&mut Header);
 fn each_field_of_a_header_is_checked() {
     let log = "the order log it commits to is not what its orders yield";
     let fields: [(&str, Change); 16] = [
-        ("format version 3 is not known here", |header| {
-            header.version = 3;
+        ("format version 2 is not known here", |header| {
+            header.version = 2;
         }),
         ("it belongs to another network", |header| {
             header.chain = ChainId::ZERO;
@@ -330,7 +330,7 @@ fn each_field_of_a_header_is_checked() {
         ),
         (
             "its ticket is not its proposer's on the parent's seed",
-            |header| header.ticket = VotingSignature::ZERO,
+            |header| header.ticket = LotterySignature::ZERO,
         ),
         ("its list of batches does not match its header", |header| {
             header.batches_root = Digest::ZERO
@@ -366,7 +366,7 @@ fn a_ticket_is_for_one_place_only() {
             let (height, other) = place;
             let seed = other.map_or(seed, types::Seed::new);
             let bytes = ticket_bytes(&genesis.chain_id(), Epoch(0), height, &seed);
-            let ticket = Simulated.sign_voting(&chain.network.secrets[0].1, &bytes);
+            let ticket = Simulated.sign_lottery(&chain.network.secrets[0].1, &bytes);
             chain.block(5).block.block.header.ticket = ticket;
             chain.reseal(5, |_| {});
         });
@@ -542,7 +542,7 @@ fn a_certificate_is_about_its_block_and_by_a_quorum() {
     });
     refused(2, signed, |chain| {
         let certificate = chain.certificate(2).as_mut().unwrap();
-        certificate.signature = VotingSignature::ZERO;
+        certificate.votes[1].signature = IdentitySignature::ZERO;
     });
     // A changed last block is no longer what its certificate is about.
     refused(5, about, |chain| {

@@ -16,7 +16,7 @@ use types::{
 use crate::config::Hello;
 
 /// The version of these frames and of the messages in them. A peer of another one is refused in words.
-pub const WIRE_VERSION: u16 = 1;
+pub const WIRE_VERSION: u16 = 2;
 
 /// Bytes of a frame's length.
 const LENGTH_BYTES: usize = 4;
@@ -376,7 +376,7 @@ mod tests {
             vec!["127.0.0.1:5000".parse().unwrap()],
             vec![known],
         );
-        let golden = "0100".to_owned() // version
+        let golden = "0200".to_owned() // version
             + &"cc".repeat(32)
             + "030000006e6574"
             + "0300000067656e"

@@ -289,16 +289,16 @@ fn write_new_json<T: Serialize>(
 mod tests {
     use std::fs;
 
-    use types::{IdentitySecret, Preset, Simulated, VotingSecret};
+    use types::{IdentitySecret, LotterySecret, Preset, Simulated};
 
     use super::*;
 
     fn card(name: &str, seed: u8) -> MemberCard {
-        let (identity, voting) = (
+        let (identity, lottery) = (
             IdentitySecret::new([seed; 32]),
-            VotingSecret::new([seed; 32]),
+            LotterySecret::new([seed; 32]),
         );
-        MemberCard::new(&Simulated, Text::new(name).unwrap(), &identity, &voting)
+        MemberCard::new(&Simulated, Text::new(name).unwrap(), &identity, &lottery)
     }
 
     fn terms() -> Terms {
@@ -367,7 +367,7 @@ mod tests {
         json["version"] = 9.into();
         fs::write(&path, json.to_string()).unwrap();
         assert!(
-            refusal().contains("the genesis has format version 9; this program reads version 2")
+            refusal().contains("the genesis has format version 9; this program reads version 3")
         );
 
         fs::write(&path, vec![b' '; 1024 * 1024 + 1]).unwrap();

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use types::{IdentitySecret, VotingSecret};
+use types::{IdentitySecret, LotterySecret};
 use zeroize::Zeroizing;
 
 /// Where a node keeps its keys, chain and settings unless told otherwise.
@@ -24,7 +24,7 @@ pub enum KeyKind {
     /// A member's Ed25519 seed.
     Identity,
     /// A member's BLS12-381 key material.
-    Voting,
+    Lottery,
     /// What an importer's salts derive from.
     Import,
 }
@@ -37,8 +37,8 @@ impl KeyKind {
             Self::Identity => {
                 "# Dexter identity key (Ed25519). Secret: whoever has it acts as this member."
             }
-            Self::Voting => {
-                "# Dexter voting key (BLS12-381). Secret: whoever has it votes as this member."
+            Self::Lottery => {
+                "# Dexter lottery key (BLS12-381). Secret: whoever has it draws as this member."
             }
             Self::Import => {
                 "# Dexter import secret. Keep it: with it an import goes on without importing twice."
@@ -50,7 +50,7 @@ impl KeyKind {
     const fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity key",
-            Self::Voting => "voting key",
+            Self::Lottery => "lottery key",
             Self::Import => "import secret",
         }
     }
@@ -111,17 +111,17 @@ pub enum KeyError {
 /// A member's two secrets.
 #[derive(Debug, Clone)]
 pub struct MemberKeys {
-    /// Signs blocks, batches and connections.
+    /// Signs blocks, batches, votes and connections.
     pub identity: IdentitySecret,
-    /// Draws tickets and votes.
-    pub voting: VotingSecret,
+    /// Draws tickets.
+    pub lottery: LotterySecret,
 }
 
 impl MemberKeys {
-    /// Where a data folder keeps the identity key and the voting key.
+    /// Where a data folder keeps the identity key and the lottery key.
     pub fn paths(data: &Path) -> (PathBuf, PathBuf) {
         let keys = data.join("keys");
-        (keys.join("identity.key"), keys.join("voting.key"))
+        (keys.join("identity.key"), keys.join("lottery.key"))
     }
 
     /// Reads the keys of a data folder.
@@ -129,10 +129,10 @@ impl MemberKeys {
     /// # Errors
     /// When one is missing, damaged, or readable by others.
     pub fn load(data: &Path) -> Result<Self, KeyError> {
-        let (identity, voting) = Self::paths(data);
+        let (identity, lottery) = Self::paths(data);
         Ok(Self {
             identity: IdentitySecret::new(*read(&identity, KeyKind::Identity)?),
-            voting: VotingSecret::new(*read(&voting, KeyKind::Voting)?),
+            lottery: LotterySecret::new(*read(&lottery, KeyKind::Lottery)?),
         })
     }
 
@@ -141,10 +141,10 @@ impl MemberKeys {
     /// # Errors
     /// When one can neither be read nor made.
     pub fn load_or_create(data: &Path) -> Result<Self, KeyError> {
-        let (identity, voting) = Self::paths(data);
+        let (identity, lottery) = Self::paths(data);
         Ok(Self {
             identity: IdentitySecret::new(*read_or_create(&identity, KeyKind::Identity)?),
-            voting: VotingSecret::new(*read_or_create(&voting, KeyKind::Voting)?),
+            lottery: LotterySecret::new(*read_or_create(&lottery, KeyKind::Lottery)?),
         })
     }
 
@@ -153,9 +153,9 @@ impl MemberKeys {
     /// # Errors
     /// When a file is there already or cannot be written.
     pub fn write_new(&self, data: &Path) -> Result<(), KeyError> {
-        let (identity, voting) = Self::paths(data);
+        let (identity, lottery) = Self::paths(data);
         write_new(&identity, KeyKind::Identity, self.identity.expose())?;
-        write_new(&voting, KeyKind::Voting, self.voting.expose())
+        write_new(&lottery, KeyKind::Lottery, self.lottery.expose())
     }
 }
 
@@ -317,8 +317,8 @@ mod tests {
         let read = MemberKeys::load(folder.path()).unwrap();
         assert_eq!(made.identity.expose(), again.identity.expose());
         assert_eq!(made.identity.expose(), read.identity.expose());
-        assert_eq!(made.voting.expose(), read.voting.expose());
-        assert_ne!(made.identity.expose(), made.voting.expose());
+        assert_eq!(made.lottery.expose(), read.lottery.expose());
+        assert_ne!(made.identity.expose(), made.lottery.expose());
         assert!(matches!(
             made.write_new(folder.path()),
             Err(KeyError::Exists { .. })
@@ -331,26 +331,26 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         MemberKeys::load_or_create(folder.path()).unwrap();
-        let (identity, voting) = MemberKeys::paths(folder.path());
+        let (identity, lottery) = MemberKeys::paths(folder.path());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&identity), mode(&voting)), (0o600, 0o600));
+        assert_eq!((mode(&identity), mode(&lottery)), (0o600, 0o600));
         assert_eq!(mode(&folder.path().join("keys")), 0o700);
 
-        fs::set_permissions(&voting, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(&lottery, fs::Permissions::from_mode(0o640)).unwrap();
         let error = MemberKeys::load(folder.path()).unwrap_err();
         assert!(
             error
                 .to_string()
-                .ends_with(&format!("chmod 600 {}", voting.display()))
+                .ends_with(&format!("chmod 600 {}", lottery.display()))
         );
     }
 
     #[test]
     fn a_damaged_or_mistaken_key_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("voting.key");
-        write_new(&path, KeyKind::Voting, &[7; 32]).unwrap();
-        assert_eq!(*read(&path, KeyKind::Voting).unwrap(), [7; 32]);
+        let path = folder.path().join("lottery.key");
+        write_new(&path, KeyKind::Lottery, &[7; 32]).unwrap();
+        assert_eq!(*read(&path, KeyKind::Lottery).unwrap(), [7; 32]);
         assert!(matches!(
             read(&path, KeyKind::Identity),
             Err(KeyError::Damaged { .. })
@@ -364,7 +364,7 @@ mod tests {
         ] {
             fs::write(&path, damaged).unwrap();
             assert!(
-                matches!(read(&path, KeyKind::Voting), Err(KeyError::Damaged { .. })),
+                matches!(read(&path, KeyKind::Lottery), Err(KeyError::Damaged { .. })),
                 "{damaged:?}"
             );
         }

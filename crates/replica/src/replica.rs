@@ -10,8 +10,8 @@ use ledger::{BlockLimits, Pool, PoolLimits, would_record};
 use store::{CommitReceipt, Reader, Record, StoreError};
 use types::{
     BatchId, BlockHash, Certificate, ChainId, Equivocation, FaultModel, Genesis, Height,
-    IdentityPublicKey, IdentitySecret, Member, MemberId, MemberIndex, MemberSet, Message, Micros,
-    Monotonic, Mutation, Now, Signatures, Status, VerifiedBatch, Vote, VoteKind, VotingSecret,
+    IdentityPublicKey, IdentitySecret, LotterySecret, Member, MemberId, MemberIndex, MemberSet,
+    Message, Micros, Monotonic, Mutation, Now, Signatures, Status, VerifiedBatch, Vote, VoteKind,
     mutated,
 };
 
@@ -47,8 +47,8 @@ pub struct Setup {
     pub genesis: Arc<Genesis>,
     /// This node's identity secret.
     pub identity: IdentitySecret,
-    /// This node's voting secret.
-    pub voting: VotingSecret,
+    /// This node's lottery secret.
+    pub lottery: LotterySecret,
     /// Signing and checking.
     pub signatures: Arc<dyn Signatures>,
     /// The final chain.
@@ -110,7 +110,7 @@ pub struct Replica {
     pub(crate) me: Option<MemberIndex>,
     pub(crate) my_id: Option<MemberId>,
     pub(crate) identity: IdentitySecret,
-    pub(crate) voting: VotingSecret,
+    pub(crate) lottery: LotterySecret,
     pub(crate) signatures: Arc<dyn Signatures>,
     pub(crate) reader: Reader,
     pub(crate) limits: BlockLimits,
@@ -159,7 +159,7 @@ impl Replica {
         let Setup {
             genesis,
             identity,
-            voting,
+            lottery,
             signatures,
             reader,
         } = setup;
@@ -185,7 +185,7 @@ impl Replica {
             me,
             my_id,
             identity,
-            voting,
+            lottery,
             signatures,
             reader,
             pool: Pool::new(PoolLimits::default(), my_id),
@@ -494,7 +494,7 @@ impl Replica {
         let timing = &self.genesis.timing;
         Some(consensus::draw(
             &*self.signatures,
-            &self.voting,
+            &self.lottery,
             &bytes,
             me,
             timing,

@@ -19,7 +19,7 @@ impl Replica {
     pub(crate) fn cast(&mut self, kind: VoteKind, height: Height, block: BlockHash) {
         let Some(me) = self.me else { return };
         self.persist_block(&block);
-        let (signatures, secret, chain) = (&*self.signatures, &self.voting, &self.chain);
+        let (signatures, secret, chain) = (&*self.signatures, &self.identity, &self.chain);
         let vote = Vote::sign(signatures, secret, chain, kind, Epoch(0), height, block, me);
         if !mutated(Mutation::ForgetToPersist) {
             self.out.persist.push(Record::Vote(vote.clone()));

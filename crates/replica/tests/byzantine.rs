@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use replica::Notice;
 use types::{
-    BlockHash, Certificate, FaultModel, Height, MemberIndex, Message, Micros, Signatures,
-    SignedBlock, Simulated, Status, VoteKind, VotingSignature,
+    BlockHash, Certificate, FaultModel, Height, IdentitySignature, MemberIndex, Message, Micros,
+    Share, SignedBlock, Simulated, Status, VoteKind,
 };
 use world::{
     LAN, World,
@@ -84,7 +84,7 @@ fn faults(world: &World) -> Vec<(usize, String)> {
 
 #[test]
 fn two_blocks_to_two_halves_disqualify_their_proposer() {
-    let mut world = four(1, 5);
+    let mut world = four(2, 5);
     let mut heights = Vec::new();
     play(&mut world, |world| {
         let head = head_of(world, 0);
@@ -261,8 +261,12 @@ fn whatever_is_not_right_is_refused_with_its_reason() {
             epoch: vote.epoch,
             height,
             block,
-            signers: (0..3).map(MemberIndex).collect(),
-            signature: vote.signature,
+            votes: (0..3)
+                .map(|voter| Share {
+                    voter: MemberIndex(voter),
+                    signature: vote.signature,
+                })
+                .collect(),
         })
     };
     let no_proof = |world: &World| {
@@ -322,7 +326,7 @@ fn a_wrong_share_is_thrown_out_and_named() {
             };
             let (height, hash) = (proposed.block.header().height, proposed.block.hash());
             let mut vote = world::vote_of(&world, LIAR, VoteKind::Certify, height, hash);
-            vote.signature = VotingSignature::new([7; 48]);
+            vote.signature = IdentitySignature::new([7; 64]);
             tell(&mut world, LIAR, HONEST, Message::Vote(vote));
         }
     }
@@ -524,20 +528,16 @@ fn with_more_liars_than_tolerated_agreement_breaks_and_the_checker_sees_it() {
 }
 
 #[test]
-fn a_bad_aggregate_is_no_certificate_of_a_real_block() {
+fn one_members_vote_three_times_is_no_certificate_of_a_real_block() {
     let world = four(10, 5);
     let block = block_of(&world, LIAR, &head_of(&world, 0), |_| {});
     let vote = world::vote_of(&world, LIAR, VoteKind::Certify, Height(1), block.hash());
-    let sum = Simulated
-        .aggregate(&[vote.signature, vote.signature, vote.signature])
-        .unwrap();
     let certificate = Certificate {
         kind: VoteKind::Certify,
         epoch: vote.epoch,
         height: Height(1),
         block: block.hash(),
-        signers: vec![MemberIndex(LIAR as u16); 3],
-        signature: sum,
+        votes: vec![vote.share(); 3],
     };
     let (chain, members) = (world.genesis.chain_id(), world.genesis.member_set());
     assert!(!certificate.verify(&Simulated, &chain, &members));

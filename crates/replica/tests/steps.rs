@@ -109,11 +109,11 @@ fn open(world: &World, member: usize, disk: &MemoryDisk, time: u64) -> (Replica,
         SEGMENT_BYTES,
     )
     .unwrap();
-    let (identity, voting) = world.secrets(member);
+    let (identity, lottery) = world.secrets(member);
     let setup = Setup {
         genesis: world.genesis.clone(),
         identity: identity.clone(),
-        voting: voting.clone(),
+        lottery: lottery.clone(),
         signatures: Arc::new(Simulated),
         reader: store.reader(),
     };

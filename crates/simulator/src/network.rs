@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ledger::PoolLimits;
 use replica::Checker;
 use types::{
-    BlsAndEd25519, ChainId, Genesis, IdentityPublicKey, IdentitySecret, MemberCard, MemberIndex,
-    MemberSet, Signatures, Simulated, Text, UnixMillis, VotingSecret,
+    BlsAndEd25519, ChainId, Genesis, IdentityPublicKey, IdentitySecret, LotterySecret, MemberCard,
+    MemberIndex, MemberSet, Signatures, Simulated, Text, UnixMillis,
     encoding::{encode, sha256},
     genesis::Admission,
 };
@@ -44,8 +44,8 @@ pub struct Network {
 pub struct Keys {
     /// Signs blocks and batches.
     pub identity: IdentitySecret,
-    /// Draws tickets and votes.
-    pub voting: VotingSecret,
+    /// Draws tickets.
+    pub lottery: LotterySecret,
     /// The public key of the identity.
     pub public: IdentityPublicKey,
 }
@@ -77,17 +77,17 @@ impl Network {
                 };
                 let identity = IdentitySecret::new(secret(0));
                 let public = signatures.identity_public(&identity);
-                let voting = VotingSecret::new(secret(1));
+                let lottery = LotterySecret::new(secret(1));
                 Keys {
                     identity,
-                    voting,
+                    lottery,
                     public,
                 }
             })
             .collect();
         let cards = keys.iter().enumerate().map(|(member, keys)| {
             let name = text(format!("shop {member}"));
-            MemberCard::new(&*signatures, name, &keys.identity, &keys.voting)
+            MemberCard::new(&*signatures, name, &keys.identity, &keys.lottery)
         });
         let genesis = Genesis {
             version: types::FORMAT_VERSION,

@@ -115,7 +115,7 @@ impl Process {
         let setup = Setup {
             genesis: network.genesis.clone(),
             identity: keys.identity.clone(),
-            voting: keys.voting.clone(),
+            lottery: keys.lottery.clone(),
             signatures: network.signatures.clone(),
             reader: store.reader(),
         };

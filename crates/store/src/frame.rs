@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn golden_header_and_frame() {
         let bytes = header(3, &ChainId::new([0xab; 32]));
-        let mut expected = b"DEXTRLOG\x02\x00\x03\x00\x00\x00".to_vec();
+        let mut expected = b"DEXTRLOG\x03\x00\x03\x00\x00\x00".to_vec();
         expected.extend([0xab; 32]);
         let sum = crc32fast::hash(&expected);
         expected.extend(sum.to_le_bytes());

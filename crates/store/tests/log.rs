@@ -338,9 +338,9 @@ fn golden_bytes_of_a_log_with_every_kind() {
         .collect();
     assert_eq!(frames, GOLDEN_FRAMES);
     let mut header = b"DEXTRLOG".to_vec();
-    header.extend([2, 0, 0, 0, 0, 0]);
+    header.extend([3, 0, 0, 0, 0, 0]);
     header.extend([7; 32]);
-    header.extend([0x59, 0x55, 0xf9, 0xe1]);
+    header.extend([0xbb, 0xa8, 0x71, 0x6c]);
     assert_eq!(bytes[..50], header);
 }
 
@@ -348,13 +348,13 @@ fn golden_bytes_of_a_log_with_every_kind() {
 const GOLDEN_FRAMES: &[(u8, usize, &str)] = &[
     (1, 298, "09fb01ec"),
     (2, 102, "97e26b0a"),
-    (3, 312, "0602cc6f"),
-    (4, 99, "ce8b757c"),
-    (5, 105, "dc289001"),
-    (6, 552, "ddb503b0"),
+    (3, 312, "c8cbb878"),
+    (4, 115, "359046db"),
+    (5, 185, "7d9058b1"),
+    (6, 552, "04e9e568"),
     (7, 108, "0456a007"),
-    (8, 8, "bdb0ad17"),
-    (4, 99, "f3a1434a"),
+    (8, 8, "6d5b0dac"),
+    (4, 115, "264230ed"),
 ];
 
 fn any_record() -> impl Strategy<Value = Record> {

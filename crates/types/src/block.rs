@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     encoding::{Domain, hash, signing_bytes},
     fixed::{
-        BatchId, BlockHash, ChainId, Digest, IdentityPublicKey, IdentitySignature, VotingSignature,
+        BatchId, BlockHash, ChainId, Digest, IdentityPublicKey, IdentitySignature, LotterySignature,
     },
     mutation::{Mutation, mutated},
     signatures::{IdentitySecret, Signatures},
@@ -31,7 +31,7 @@ pub struct Header {
     /// Who proposes.
     pub proposer: MemberIndex,
     /// The proposer's ticket on the parent's seed: its wait follows from it.
-    pub ticket: VotingSignature,
+    pub ticket: LotterySignature,
     /// Hash of the list of batch ids.
     pub batches_root: Digest,
     /// Entries in the order log after this block.

@@ -60,7 +60,7 @@ pub enum Domain {
     Genesis,
     /// Member id of a genesis record.
     Member,
-    /// Proof of possession of a voting key.
+    /// Proof of possession of a lottery key.
     Possession,
     /// A customer's signature of an order.
     Order,

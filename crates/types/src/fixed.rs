@@ -42,9 +42,9 @@ pub mod kind {
     /// An Ed25519 signature.
     pub enum IdentitySignature {}
     /// A BLS12-381 public key in G2, compressed.
-    pub enum VotingKey {}
+    pub enum LotteryKey {}
     /// A BLS12-381 signature in G1, compressed.
-    pub enum VotingSignature {}
+    pub enum LotterySignature {}
 
     impl Kind for Digest {
         const NAME: &'static str = "a hash";
@@ -76,10 +76,10 @@ pub mod kind {
     impl Kind for IdentitySignature {
         const NAME: &'static str = "an Ed25519 signature";
     }
-    impl Kind for VotingKey {
+    impl Kind for LotteryKey {
         const NAME: &'static str = "a BLS public key";
     }
-    impl Kind for VotingSignature {
+    impl Kind for LotterySignature {
         const NAME: &'static str = "a BLS signature";
     }
 }
@@ -100,14 +100,14 @@ pub type PersonalHash = Fixed<kind::Personal, 32>;
 pub type MemberId = Fixed<kind::Member, 32>;
 /// What the tickets of the next height are drawn on.
 pub type Seed = Fixed<kind::Seed, 32>;
-/// An Ed25519 public key: who signs blocks, batches, orders and connections.
+/// An Ed25519 public key: who signs blocks, batches, votes, orders and connections.
 pub type IdentityPublicKey = Fixed<kind::IdentityKey, 32>;
 /// An Ed25519 signature.
 pub type IdentitySignature = Fixed<kind::IdentitySignature, 64>;
-/// A BLS12-381 public key in G2: who draws tickets and votes.
-pub type VotingPublicKey = Fixed<kind::VotingKey, 96>;
-/// A BLS12-381 signature in G1: a ticket, a vote, or an aggregate of votes.
-pub type VotingSignature = Fixed<kind::VotingSignature, 48>;
+/// A BLS12-381 public key in G2: who draws tickets.
+pub type LotteryPublicKey = Fixed<kind::LotteryKey, 96>;
+/// A BLS12-381 signature in G1: a ticket, or the proof that a key's secret is known.
+pub type LotterySignature = Fixed<kind::LotterySignature, 48>;
 
 impl<K, const N: usize> Fixed<K, N> {
     /// All bytes zero; stands for "none" where a format has no option.

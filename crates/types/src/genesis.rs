@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::BatchLimits,
     encoding::{Domain, hash, hash_bytes},
-    fixed::{ChainId, IdentityPublicKey, MemberId, Seed, VotingPublicKey, VotingSignature},
+    fixed::{ChainId, IdentityPublicKey, LotteryPublicKey, LotterySignature, MemberId, Seed},
     members::{FaultModel, Member, MemberSet},
-    signatures::{IdentitySecret, Signatures, VotingSecret},
+    signatures::{IdentitySecret, LotterySecret, Signatures},
     text::Text,
     units::{Currency, Micros, UnixMillis},
 };
@@ -35,9 +35,9 @@ pub struct MemberCard {
     /// Its Ed25519 key.
     pub identity_key: IdentityPublicKey,
     /// Its BLS key.
-    pub voting_key: VotingPublicKey,
+    pub lottery_key: LotteryPublicKey,
     /// Proof that it knows the BLS key's secret.
-    pub possession: VotingSignature,
+    pub possession: LotterySignature,
 }
 
 /// The lottery's times.
@@ -221,24 +221,26 @@ impl MemberCard {
         signatures: &dyn Signatures,
         name: Text<MAX_NAME_BYTES>,
         identity: &IdentitySecret,
-        voting: &VotingSecret,
+        lottery: &LotterySecret,
     ) -> Self {
         let identity_key = signatures.identity_public(identity);
-        let voting_key = signatures.voting_public(voting);
-        let possession = signatures
-            .prove_possession(voting, &possession_bytes(&name, &identity_key, &voting_key));
+        let lottery_key = signatures.lottery_public(lottery);
+        let possession = signatures.prove_possession(
+            lottery,
+            &possession_bytes(&name, &identity_key, &lottery_key),
+        );
         Self {
             name,
             identity_key,
-            voting_key,
+            lottery_key,
             possession,
         }
     }
 
     /// True when the proof of possession fits.
     pub fn is_proved(&self, signatures: &dyn Signatures) -> bool {
-        let bytes = possession_bytes(&self.name, &self.identity_key, &self.voting_key);
-        signatures.verify_possession(&self.voting_key, &bytes, &self.possession)
+        let bytes = possession_bytes(&self.name, &self.identity_key, &self.lottery_key);
+        signatures.verify_possession(&self.lottery_key, &bytes, &self.possession)
     }
 
     /// The permanent id: the hash of the card.
@@ -251,9 +253,9 @@ impl MemberCard {
 fn possession_bytes(
     name: &Text<MAX_NAME_BYTES>,
     identity: &IdentityPublicKey,
-    voting: &VotingPublicKey,
+    lottery: &LotteryPublicKey,
 ) -> Vec<u8> {
-    let digest: crate::fixed::Digest = hash(Domain::Possession, &(name, identity, voting));
+    let digest: crate::fixed::Digest = hash(Domain::Possession, &(name, identity, lottery));
     digest.as_bytes().to_vec()
 }
 
@@ -286,8 +288,8 @@ impl Genesis {
                     "name"
                 } else if other.identity_key == member.identity_key {
                     "identity key"
-                } else if other.voting_key == member.voting_key {
-                    "voting key"
+                } else if other.lottery_key == member.lottery_key {
+                    "lottery key"
                 } else {
                     continue;
                 };
@@ -358,7 +360,7 @@ impl Genesis {
                 id: card.id(),
                 name: card.name.as_str().to_owned(),
                 identity_key: card.identity_key,
-                voting_key: card.voting_key,
+                lottery_key: card.lottery_key,
             })
             .collect();
         MemberSet::new(members, self.fault_model)
@@ -375,7 +377,7 @@ impl Genesis {
 
 /// The next link of the lottery's chain of seeds: SHA-256(tag ‖ parent's seed ‖ ticket)
 /// (`docs/protocol.md` §4).
-pub fn next_seed(parent: &Seed, ticket: &VotingSignature) -> Seed {
+pub fn next_seed(parent: &Seed, ticket: &LotterySignature) -> Seed {
     let mut bytes = parent.as_bytes().to_vec();
     bytes.extend_from_slice(ticket.as_bytes());
     hash_bytes(Domain::Seed, &bytes)

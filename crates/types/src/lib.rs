@@ -37,8 +37,8 @@ pub use batch::{Batch, BatchError, FullBatch, PersonalParts, VerifiedBatch};
 pub use block::{Block, Equivocation, Header, SignedBlock, SignedHeader};
 pub use encoding::{DecodeError, decode, encode, encoded_len};
 pub use fixed::{
-    BatchId, BlockHash, ChainId, Digest, IdentityPublicKey, IdentitySignature, MemberId, OrderId,
-    PersonalHash, Seed, VotingPublicKey, VotingSignature,
+    BatchId, BlockHash, ChainId, Digest, IdentityPublicKey, IdentitySignature, LotteryPublicKey,
+    LotterySignature, MemberId, OrderId, PersonalHash, Seed,
 };
 pub use genesis::{Genesis, GenesisError, MemberCard, Preset, Timing};
 pub use members::{FaultModel, Member, MemberSet};
@@ -47,18 +47,18 @@ pub use message::{FinalBlock, Message, Proposal, Status};
 pub use mutation::{Mutation, mutated};
 pub use order::{Entry, HashedEntry, Order, OrderError, PersonalPart, Voucher};
 pub use receipt::{Receipt, ReceiptError};
-pub use signatures::{BlsAndEd25519, IdentitySecret, Signatures, VotingSecret};
+pub use signatures::{BlsAndEd25519, IdentitySecret, LotterySecret, Signatures};
 pub use simulated::Simulated;
 pub use text::Text;
 pub use units::{
     Amount, Currency, Epoch, Height, LogIndex, LogSize, MemberIndex, Micros, Monotonic, Now,
     UnixMillis,
 };
-pub use vote::{Certificate, Vote, VoteKind};
+pub use vote::{Certificate, Share, Vote, VoteKind};
 
 /// The version of every format in this crate, carried in the genesis, in headers and on disk. A network
 /// or a file of another version is refused in words; the wire has a version of its own.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 
 /// Has this entry been recorded in the order log of a branch?
 ///

@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    fixed::{IdentityPublicKey, MemberId, VotingPublicKey},
+    fixed::{IdentityPublicKey, LotteryPublicKey, MemberId},
     mutation::{Mutation, mutated},
     units::MemberIndex,
 };
@@ -48,11 +48,11 @@ pub struct Member {
     pub name: String,
     /// Signs its blocks, batches and connections.
     pub identity_key: IdentityPublicKey,
-    /// Draws its tickets and votes.
-    pub voting_key: VotingPublicKey,
+    /// Draws its tickets.
+    pub lottery_key: LotteryPublicKey,
 }
 
-/// The members of an epoch, sorted by voting key; an index into them names a member.
+/// The members of an epoch, sorted by lottery key; an index into them names a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberSet {
     members: Vec<Member>,
@@ -60,9 +60,9 @@ pub struct MemberSet {
 }
 
 impl MemberSet {
-    /// Sorts the members by voting key.
+    /// Sorts the members by lottery key.
     pub fn new(mut members: Vec<Member>, fault_model: FaultModel) -> Self {
-        members.sort_by_key(|member| member.voting_key);
+        members.sort_by_key(|member| member.lottery_key);
         Self {
             members,
             fault_model,

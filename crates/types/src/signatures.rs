@@ -1,9 +1,9 @@
 //! The two kinds of keys, and the one trait behind which signing is done.
 //!
-//! - *Identity*: Ed25519. Signs blocks, batches, customers' orders and connections. Checked by
+//! - *Identity*: Ed25519. Signs blocks, batches, votes, customers' orders and connections. Checked by
 //!   ZIP-215 rules, singly and in bulk with the same result (`docs/protocol.md` §3).
-//! - *Voting*: BLS12-381, signatures in G1 (48 bytes), public keys in G2 (96 bytes). Draws tickets
-//!   and votes; votes on one block aggregate into one signature.
+//! - *Lottery*: BLS12-381, signatures in G1 (48 bytes), public keys in G2 (96 bytes). Draws tickets:
+//!   there is one signature of a key on a message, so that nobody can choose among several.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -11,15 +11,15 @@ use blst::{BLST_ERROR, min_sig};
 use ed25519_zebra::{VerificationKeyBytes, batch as ed25519_batch};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::fixed::{IdentityPublicKey, IdentitySignature, VotingPublicKey, VotingSignature};
+use crate::fixed::{IdentityPublicKey, IdentitySignature, LotteryPublicKey, LotterySignature};
 
 /// The secret of an identity key: the 32-byte Ed25519 seed.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct IdentitySecret([u8; 32]);
 
-/// The secret of a voting key: 32 bytes of key material from which the BLS scalar is derived.
+/// The secret of a lottery key: 32 bytes of key material from which the BLS scalar is derived.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct VotingSecret([u8; 32]);
+pub struct LotterySecret([u8; 32]);
 
 impl IdentitySecret {
     /// From the 32-byte seed.
@@ -31,7 +31,7 @@ impl IdentitySecret {
         &self.0
     }
 }
-impl VotingSecret {
+impl LotterySecret {
     /// From 32 bytes of key material.
     pub const fn new(material: [u8; 32]) -> Self {
         Self(material)
@@ -46,9 +46,9 @@ impl std::fmt::Debug for IdentitySecret {
         f.write_str("IdentitySecret(hidden)")
     }
 }
-impl std::fmt::Debug for VotingSecret {
+impl std::fmt::Debug for LotterySecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("VotingSecret(hidden)")
+        f.write_str("LotterySecret(hidden)")
     }
 }
 
@@ -79,36 +79,26 @@ pub trait Signatures: Send + Sync {
     /// Checks many identity signatures: true when every one of them is right.
     fn verify_identities(&self, checks: &[IdentityCheck]) -> bool;
 
-    /// The public key of a voting secret.
-    fn voting_public(&self, secret: &VotingSecret) -> VotingPublicKey;
-    /// Signs with a voting key; the same secret and message always yield the same signature.
-    fn sign_voting(&self, secret: &VotingSecret, message: &[u8]) -> VotingSignature;
-    /// Checks one voting signature.
-    fn verify_voting(
+    /// The public key of a lottery secret.
+    fn lottery_public(&self, secret: &LotterySecret) -> LotteryPublicKey;
+    /// Signs with a lottery key; the same secret and message always yield the same signature.
+    fn sign_lottery(&self, secret: &LotterySecret, message: &[u8]) -> LotterySignature;
+    /// Checks one lottery signature.
+    fn verify_lottery(
         &self,
-        key: &VotingPublicKey,
+        key: &LotteryPublicKey,
         message: &[u8],
-        signature: &VotingSignature,
+        signature: &LotterySignature,
     ) -> bool;
-    /// Joins voting signatures over one message into one; `None` when one of them is no point of
-    /// the group or the list is empty.
-    fn aggregate(&self, signatures: &[VotingSignature]) -> Option<VotingSignature>;
-    /// Checks an aggregate of one message by all of these keys.
-    fn verify_aggregate(
-        &self,
-        keys: &[VotingPublicKey],
-        message: &[u8],
-        signature: &VotingSignature,
-    ) -> bool;
-    /// Proves that the holder of a voting key knows its secret.
-    fn prove_possession(&self, secret: &VotingSecret, message: &[u8]) -> VotingSignature;
+    /// Proves that the holder of a lottery key knows its secret.
+    fn prove_possession(&self, secret: &LotterySecret, message: &[u8]) -> LotterySignature;
     /// Checks a proof of possession, and that the key is a point of the right subgroup and not the
     /// identity.
     fn verify_possession(
         &self,
-        key: &VotingPublicKey,
+        key: &LotteryPublicKey,
         message: &[u8],
-        proof: &VotingSignature,
+        proof: &LotterySignature,
     ) -> bool;
 }
 
@@ -116,7 +106,7 @@ pub trait Signatures: Send + Sync {
 const SIGNATURE_SUITE: &[u8] = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_";
 const POSSESSION_SUITE: &[u8] = b"BLS_POP_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_";
 
-/// How many decompressed voting keys are kept: all members of the largest network foreseen (100)
+/// How many decompressed lottery keys are kept: all members of the largest network foreseen (100)
 /// through many changes of membership.
 const MOST_CACHED_KEYS: usize = 1024;
 
@@ -124,7 +114,7 @@ const MOST_CACHED_KEYS: usize = 1024;
 #[derive(Default)]
 pub struct BlsAndEd25519 {
     /// Decompressing and checking a G2 point costs more than a pairing; members are few.
-    checked_keys: Mutex<BTreeMap<VotingPublicKey, min_sig::PublicKey>>,
+    checked_keys: Mutex<BTreeMap<LotteryPublicKey, min_sig::PublicKey>>,
 }
 
 impl BlsAndEd25519 {
@@ -134,7 +124,7 @@ impl BlsAndEd25519 {
     }
 
     /// The key as a checked point: on the curve, in the subgroup, not the identity.
-    fn checked_key(&self, key: &VotingPublicKey) -> Option<min_sig::PublicKey> {
+    fn checked_key(&self, key: &LotteryPublicKey) -> Option<min_sig::PublicKey> {
         let mut cache = match self.checked_keys.lock() {
             Ok(cache) => cache,
             Err(poisoned) => poisoned.into_inner(),
@@ -150,7 +140,22 @@ impl BlsAndEd25519 {
         Some(point)
     }
 
-    fn secret(secret: &VotingSecret) -> min_sig::SecretKey {
+    fn verify_bls(
+        &self,
+        key: &LotteryPublicKey,
+        message: &[u8],
+        suite: &[u8],
+        signature: &LotterySignature,
+    ) -> bool {
+        let Some(point) = self.checked_key(key) else {
+            return false;
+        };
+        min_sig::Signature::from_bytes(signature.as_bytes()).is_ok_and(|signature| {
+            signature.verify(true, message, suite, &[], &point, false) == BLST_ERROR::BLST_SUCCESS
+        })
+    }
+
+    fn secret(secret: &LotterySecret) -> min_sig::SecretKey {
         let key = min_sig::SecretKey::key_gen(secret.expose(), &[]);
         assert!(
             key.is_ok(),
@@ -203,62 +208,29 @@ impl Signatures for BlsAndEd25519 {
         batch.verify(rand::rng()).is_ok()
     }
 
-    fn voting_public(&self, secret: &VotingSecret) -> VotingPublicKey {
-        VotingPublicKey::new(Self::secret(secret).sk_to_pk().compress())
+    fn lottery_public(&self, secret: &LotterySecret) -> LotteryPublicKey {
+        LotteryPublicKey::new(Self::secret(secret).sk_to_pk().compress())
     }
 
-    fn sign_voting(&self, secret: &VotingSecret, message: &[u8]) -> VotingSignature {
-        VotingSignature::new(
+    fn sign_lottery(&self, secret: &LotterySecret, message: &[u8]) -> LotterySignature {
+        LotterySignature::new(
             Self::secret(secret)
                 .sign(message, SIGNATURE_SUITE, &[])
                 .compress(),
         )
     }
 
-    fn verify_voting(
+    fn verify_lottery(
         &self,
-        key: &VotingPublicKey,
+        key: &LotteryPublicKey,
         message: &[u8],
-        signature: &VotingSignature,
+        signature: &LotterySignature,
     ) -> bool {
-        self.verify_aggregate(std::slice::from_ref(key), message, signature)
+        self.verify_bls(key, message, SIGNATURE_SUITE, signature)
     }
 
-    fn aggregate(&self, signatures: &[VotingSignature]) -> Option<VotingSignature> {
-        let points: Vec<min_sig::Signature> = signatures
-            .iter()
-            .map(|signature| min_sig::Signature::from_bytes(signature.as_bytes()).ok())
-            .collect::<Option<_>>()?;
-        // The sum of points outside the subgroup cannot pass for one inside it unless they cancel,
-        // and then it is the honest sum: checking the aggregate alone is enough.
-        let sum = min_sig::AggregateSignature::aggregate(&points.iter().collect::<Vec<_>>(), false)
-            .ok()?;
-        Some(VotingSignature::new(sum.to_signature().compress()))
-    }
-
-    fn verify_aggregate(
-        &self,
-        keys: &[VotingPublicKey],
-        message: &[u8],
-        signature: &VotingSignature,
-    ) -> bool {
-        let Some(points) = keys
-            .iter()
-            .map(|key| self.checked_key(key))
-            .collect::<Option<Vec<_>>>()
-        else {
-            return false;
-        };
-        let Ok(signature) = min_sig::Signature::from_bytes(signature.as_bytes()) else {
-            return false;
-        };
-        let points: Vec<&min_sig::PublicKey> = points.iter().collect();
-        signature.fast_aggregate_verify(true, message, SIGNATURE_SUITE, &points)
-            == BLST_ERROR::BLST_SUCCESS
-    }
-
-    fn prove_possession(&self, secret: &VotingSecret, message: &[u8]) -> VotingSignature {
-        VotingSignature::new(
+    fn prove_possession(&self, secret: &LotterySecret, message: &[u8]) -> LotterySignature {
+        LotterySignature::new(
             Self::secret(secret)
                 .sign(message, POSSESSION_SUITE, &[])
                 .compress(),
@@ -267,16 +239,10 @@ impl Signatures for BlsAndEd25519 {
 
     fn verify_possession(
         &self,
-        key: &VotingPublicKey,
+        key: &LotteryPublicKey,
         message: &[u8],
-        proof: &VotingSignature,
+        proof: &LotterySignature,
     ) -> bool {
-        let Some(point) = self.checked_key(key) else {
-            return false;
-        };
-        min_sig::Signature::from_bytes(proof.as_bytes()).is_ok_and(|proof| {
-            proof.verify(true, message, POSSESSION_SUITE, &[], &point, false)
-                == BLST_ERROR::BLST_SUCCESS
-        })
+        self.verify_bls(key, message, POSSESSION_SUITE, proof)
     }
 }

@@ -1,12 +1,14 @@
 //! Signatures for simulation: nothing is secret, everything is fast, and the behaviour towards the
-//! protocol is that of the real ones (unique signatures, aggregates that spoil, keys that differ).
+//! protocol is that of the real ones (unique signatures, keys that differ).
 //!
 //! Never used by a running node.
 
 use crate::{
     encoding::{Domain, hash_bytes},
-    fixed::{Fixed, IdentityPublicKey, IdentitySignature, VotingPublicKey, VotingSignature, kind},
-    signatures::{IdentityCheck, IdentitySecret, Signatures, VotingSecret},
+    fixed::{
+        Fixed, IdentityPublicKey, IdentitySignature, LotteryPublicKey, LotterySignature, kind,
+    },
+    signatures::{IdentityCheck, IdentitySecret, LotterySecret, Signatures},
 };
 
 /// Signatures anyone could forge: a hash of public key and message.
@@ -31,13 +33,13 @@ fn stretch<const N: usize>(seed: [u8; 32]) -> [u8; N] {
     bytes
 }
 
-fn voting_signature(key: &VotingPublicKey, message: &[u8]) -> VotingSignature {
-    VotingSignature::new(stretch(digest(&[b"vote", key.as_ref(), message])))
+fn lottery_signature(key: &LotteryPublicKey, message: &[u8]) -> LotterySignature {
+    LotterySignature::new(stretch(digest(&[b"ticket", key.as_ref(), message])))
 }
 
-/// A kind of its own, so that no vote passes for a proof of possession.
-fn possession_proof(key: &VotingPublicKey, message: &[u8]) -> VotingSignature {
-    VotingSignature::new(stretch(digest(&[b"possession", key.as_ref(), message])))
+/// A kind of its own, so that no ticket passes for a proof of possession.
+fn possession_proof(key: &LotteryPublicKey, message: &[u8]) -> LotterySignature {
+    LotterySignature::new(stretch(digest(&[b"possession", key.as_ref(), message])))
 }
 
 fn identity_signature(key: &IdentityPublicKey, message: &[u8]) -> IdentitySignature {
@@ -64,50 +66,28 @@ impl Signatures for Simulated {
             .iter()
             .all(|check| self.verify_identity(&check.key, &check.message, &check.signature))
     }
-    fn voting_public(&self, secret: &VotingSecret) -> VotingPublicKey {
-        VotingPublicKey::new(stretch(digest(&[b"voting key", secret.expose()])))
+    fn lottery_public(&self, secret: &LotterySecret) -> LotteryPublicKey {
+        LotteryPublicKey::new(stretch(digest(&[b"lottery key", secret.expose()])))
     }
-    fn sign_voting(&self, secret: &VotingSecret, message: &[u8]) -> VotingSignature {
-        voting_signature(&self.voting_public(secret), message)
+    fn sign_lottery(&self, secret: &LotterySecret, message: &[u8]) -> LotterySignature {
+        lottery_signature(&self.lottery_public(secret), message)
     }
-    fn verify_voting(
+    fn verify_lottery(
         &self,
-        key: &VotingPublicKey,
+        key: &LotteryPublicKey,
         message: &[u8],
-        signature: &VotingSignature,
+        signature: &LotterySignature,
     ) -> bool {
-        voting_signature(key, message) == *signature
+        lottery_signature(key, message) == *signature
     }
-    /// The exclusive or of all signatures, so that one wrong share spoils the whole.
-    fn aggregate(&self, signatures: &[VotingSignature]) -> Option<VotingSignature> {
-        let mut sum = [0; 48];
-        for signature in signatures {
-            for (to, from) in sum.iter_mut().zip(signature.as_bytes()) {
-                *to ^= from;
-            }
-        }
-        (!signatures.is_empty()).then_some(VotingSignature::new(sum))
-    }
-    fn verify_aggregate(
-        &self,
-        keys: &[VotingPublicKey],
-        message: &[u8],
-        signature: &VotingSignature,
-    ) -> bool {
-        let shares: Vec<_> = keys
-            .iter()
-            .map(|key| voting_signature(key, message))
-            .collect();
-        self.aggregate(&shares) == Some(*signature)
-    }
-    fn prove_possession(&self, secret: &VotingSecret, message: &[u8]) -> VotingSignature {
-        possession_proof(&self.voting_public(secret), message)
+    fn prove_possession(&self, secret: &LotterySecret, message: &[u8]) -> LotterySignature {
+        possession_proof(&self.lottery_public(secret), message)
     }
     fn verify_possession(
         &self,
-        key: &VotingPublicKey,
+        key: &LotteryPublicKey,
         message: &[u8],
-        proof: &VotingSignature,
+        proof: &LotterySignature,
     ) -> bool {
         possession_proof(key, message) == *proof
     }

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     encoding::{Domain, signing_bytes},
-    fixed::{BlockHash, ChainId, VotingSignature},
+    fixed::{BlockHash, ChainId, IdentitySignature},
     members::MemberSet,
     mutation::{Mutation, mutated},
-    signatures::{Signatures, VotingSecret},
+    signatures::{IdentityCheck, IdentitySecret, Signatures},
     units::{Epoch, Height, MemberIndex},
 };
 
@@ -48,11 +48,11 @@ pub struct Vote {
     pub block: BlockHash,
     /// Who votes.
     pub voter: MemberIndex,
-    /// The voter's BLS signature over all but the voter, so that votes aggregate.
-    pub signature: VotingSignature,
+    /// The voter's signature over all but the voter.
+    pub signature: IdentitySignature,
 }
 
-/// A quorum's votes of one kind on one block, as one signature.
+/// A quorum's votes of one kind on one block.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Certificate {
     /// What the votes say.
@@ -63,10 +63,19 @@ pub struct Certificate {
     pub height: Height,
     /// The block.
     pub block: BlockHash,
-    /// Who voted, in rising order without repetition.
-    pub signers: Vec<MemberIndex>,
-    /// The aggregate of their signatures.
-    pub signature: VotingSignature,
+    /// Who voted, in rising order without repetition, and their signatures.
+    pub votes: Vec<Share>,
+}
+
+/// One member's part in a certificate.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+pub struct Share {
+    /// Who voted.
+    pub voter: MemberIndex,
+    /// The signature of its vote.
+    pub signature: IdentitySignature,
 }
 
 /// The bytes a vote's signature covers.
@@ -89,7 +98,7 @@ impl Vote {
     #[expect(clippy::too_many_arguments, reason = "a vote is made of exactly these")]
     pub fn sign(
         signatures: &dyn Signatures,
-        secret: &VotingSecret,
+        secret: &IdentitySecret,
         chain: &ChainId,
         kind: VoteKind,
         epoch: Epoch,
@@ -97,7 +106,7 @@ impl Vote {
         block: BlockHash,
         voter: MemberIndex,
     ) -> Self {
-        let signature = signatures.sign_voting(
+        let signature = signatures.sign_identity(
             secret,
             &vote_signing_bytes(kind, chain, epoch, height, &block),
         );
@@ -108,6 +117,14 @@ impl Vote {
             block,
             voter,
             signature,
+        }
+    }
+
+    /// Its part in a certificate.
+    pub const fn share(&self) -> Share {
+        Share {
+            voter: self.voter,
+            signature: self.signature,
         }
     }
 
@@ -125,22 +142,34 @@ impl Certificate {
         chain: &ChainId,
         members: &MemberSet,
     ) -> bool {
-        let rising = self.signers.windows(2).all(|pair| match pair {
-            [first, second] => first < second,
-            _ => false,
-        });
         if mutated(Mutation::AnyCertificate) {
             return true;
         }
-        if !rising || self.signers.len() < members.quorum() {
+        let rising = self.votes.is_sorted_by(|one, next| one.voter < next.voter);
+        if !rising || self.votes.len() < members.quorum() {
             return false;
         }
-        let keys: Option<Vec<_>> = self
-            .signers
-            .iter()
-            .map(|index| members.get(*index).map(|member| member.voting_key))
-            .collect();
         let message = vote_signing_bytes(self.kind, chain, self.epoch, self.height, &self.block);
-        keys.is_some_and(|keys| signatures.verify_aggregate(&keys, &message, &self.signature))
+        verify_shares(signatures, members, &message, &self.votes)
     }
+}
+
+/// Checks that each of these members signed the message.
+pub fn verify_shares(
+    signatures: &dyn Signatures,
+    members: &MemberSet,
+    message: &[u8],
+    shares: &[Share],
+) -> bool {
+    let checks: Option<Vec<IdentityCheck>> = shares
+        .iter()
+        .map(|share| {
+            Some(IdentityCheck {
+                key: members.get(share.voter)?.identity_key,
+                message: message.to_vec(),
+                signature: share.signature,
+            })
+        })
+        .collect();
+    checks.is_some_and(|checks| signatures.verify_identities(&checks))
 }

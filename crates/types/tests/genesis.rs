@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{card, genesis, identity, implementations, voting};
+use support::{card, genesis, identity, implementations, lottery};
 use types::{
     FORMAT_VERSION, Genesis, GenesisError, MemberCard, Micros, Preset, Simulated, Text, Timing,
     UnixMillis, members::FaultModel,
@@ -46,7 +46,7 @@ fn each_fault_is_found() {
         (
             |genesis| {
                 genesis.members[3] =
-                    MemberCard::new(&Simulated, Text::default(), &identity(9), &voting(9));
+                    MemberCard::new(&Simulated, Text::default(), &identity(9), &lottery(9));
             },
             GenesisError::NoName("every member"),
         ),
@@ -59,8 +59,8 @@ fn each_fault_is_found() {
             duplicate("identity key"),
         ),
         (
-            |genesis| genesis.members[3].voting_key = genesis.members[0].voting_key,
-            duplicate("voting key"),
+            |genesis| genesis.members[3].lottery_key = genesis.members[0].lottery_key,
+            duplicate("lottery key"),
         ),
         (
             |genesis| genesis.members[2].possession = genesis.members[0].possession,
@@ -151,12 +151,16 @@ fn the_chain_id_covers_everything() {
 }
 
 #[test]
-fn members_are_sorted_by_voting_key_and_named_by_their_cards() {
+fn members_are_sorted_by_lottery_key_and_named_by_their_cards() {
     for (name, signatures) in implementations() {
         let signatures = signatures.as_ref();
         let mut genesis = genesis(signatures, 7);
         let members = genesis.member_set();
-        let keys: Vec<_> = members.members().iter().map(|one| one.voting_key).collect();
+        let keys: Vec<_> = members
+            .members()
+            .iter()
+            .map(|one| one.lottery_key)
+            .collect();
         assert!(keys.is_sorted(), "{name}");
         genesis.members.reverse();
         assert_eq!(genesis.member_set(), members, "{name}");

@@ -129,7 +129,7 @@ fn each_change_is_found() {
         (
             "a signer left out",
             |receipt| {
-                receipt.certificate.signers.pop();
+                receipt.certificate.votes.pop();
             },
             ReceiptError::NoQuorum,
         ),
@@ -191,13 +191,15 @@ fn a_certificate_needs_a_quorum_of_different_members() {
         let verify =
             |certificate: &types::Certificate| certificate.verify(signatures, &chain, &members);
         let mut padded = right.clone();
-        padded.signers.push(MemberIndex(3));
+        let signature = right.votes[2].signature;
+        let voter = MemberIndex(3);
+        padded.votes.push(types::Share { voter, signature });
         assert!(!verify(&padded), "{name}: a signer who did not sign");
         let mut foreign = right.clone();
-        foreign.signers[2] = MemberIndex(4);
+        foreign.votes[2].voter = MemberIndex(4);
         assert!(!verify(&foreign), "{name}: no such member");
         let mut swapped = right.clone();
-        swapped.signers[2] = MemberIndex(3);
+        swapped.votes[2].voter = MemberIndex(3);
         assert!(!verify(&swapped), "{name}: another signer");
         let mut other_kind = right.clone();
         other_kind.kind = VoteKind::Certify;

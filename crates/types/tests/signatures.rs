@@ -4,10 +4,10 @@
 mod support;
 
 use blst::min_sig;
-use support::{identity, implementations, voting};
+use support::{identity, implementations, lottery};
 use types::{
-    BlsAndEd25519, IdentityPublicKey, IdentitySignature, MemberCard, Signatures, Text,
-    VotingPublicKey, VotingSignature, signatures::IdentityCheck,
+    BlsAndEd25519, IdentityPublicKey, IdentitySignature, LotteryPublicKey, LotterySignature,
+    MemberCard, Signatures, Text, signatures::IdentityCheck,
 };
 
 fn ordinary(signatures: &dyn Signatures, number: u8) -> IdentityCheck {
@@ -178,70 +178,36 @@ fn a_scalar_that_is_not_canonical_and_a_key_off_the_curve_are_wrong() {
 }
 
 #[test]
-fn a_voting_signature_is_unique_and_of_one_key_over_one_message() {
+fn a_lottery_signature_is_unique_and_of_one_key_over_one_message() {
     for (name, signatures) in implementations() {
         let signatures = signatures.as_ref();
-        let key = signatures.voting_public(&voting(1));
-        let signature = signatures.sign_voting(&voting(1), b"vote");
+        let key = signatures.lottery_public(&lottery(1));
+        let signature = signatures.sign_lottery(&lottery(1), b"ticket");
         assert_eq!(
-            signatures.sign_voting(&voting(1), b"vote"),
+            signatures.sign_lottery(&lottery(1), b"ticket"),
             signature,
             "{name}"
         );
         assert!(
-            signatures.verify_voting(&key, b"vote", &signature),
+            signatures.verify_lottery(&key, b"ticket", &signature),
             "{name}"
         );
         assert!(
-            !signatures.verify_voting(&key, b"veto", &signature),
+            !signatures.verify_lottery(&key, b"veto", &signature),
             "{name}"
         );
-        let other = signatures.voting_public(&voting(2));
+        let other = signatures.lottery_public(&lottery(2));
         assert!(
-            !signatures.verify_voting(&other, b"vote", &signature),
+            !signatures.verify_lottery(&other, b"ticket", &signature),
             "{name}"
         );
         for wrong in [[0; 48], [0xff; 48]] {
-            let wrong = VotingSignature::new(wrong);
-            assert!(!signatures.verify_voting(&key, b"vote", &wrong), "{name}");
+            let wrong = LotterySignature::new(wrong);
+            assert!(
+                !signatures.verify_lottery(&key, b"ticket", &wrong),
+                "{name}"
+            );
         }
-    }
-}
-
-#[test]
-fn an_aggregate_is_of_exactly_its_signers() {
-    for (name, signatures) in implementations() {
-        let signatures = signatures.as_ref();
-        let keys = |numbers: &[u8]| -> Vec<VotingPublicKey> {
-            let public = |number: &u8| signatures.voting_public(&voting(*number));
-            numbers.iter().map(public).collect()
-        };
-        let share = |number, message: &[u8]| signatures.sign_voting(&voting(number), message);
-        let sum = |shares: &[VotingSignature]| signatures.aggregate(shares).unwrap();
-        let right = sum(&[share(1, b"B"), share(2, b"B"), share(3, b"B")]);
-        let holds = |of: &[u8], signature: &VotingSignature| {
-            signatures.verify_aggregate(&keys(of), b"B", signature)
-        };
-        assert!(holds(&[1, 2, 3], &right), "{name}");
-        assert!(holds(&[3, 1, 2], &right), "{name}: order does not matter");
-        let moved = sum(&[share(3, b"B"), share(1, b"B"), share(2, b"B")]);
-        assert_eq!(moved, right, "{name}");
-        assert!(!holds(&[1, 2], &right), "{name}: a subset");
-        assert!(!holds(&[1, 2, 3, 4], &right), "{name}: one more");
-        assert!(!holds(&[1, 2, 4], &right), "{name}: another");
-        assert!(!holds(&[], &right), "{name}: nobody");
-        assert!(
-            !signatures.verify_aggregate(&keys(&[1, 2, 3]), b"C", &right),
-            "{name}: another message"
-        );
-
-        let spoiled = sum(&[share(1, b"B"), share(2, b"C"), share(3, b"B")]);
-        assert!(!holds(&[1, 2, 3], &spoiled), "{name}: one wrong share");
-        let stolen = sum(&[share(1, b"B"), share(1, b"B"), share(3, b"B")]);
-        assert!(!holds(&[1, 2, 3], &stolen), "{name}: another's share");
-        assert_eq!(signatures.aggregate(&[]), None, "{name}");
-        let alone = share(1, b"B");
-        assert_eq!(signatures.aggregate(&[alone]), Some(alone), "{name}");
     }
 }
 
@@ -249,31 +215,31 @@ fn an_aggregate_is_of_exactly_its_signers() {
 fn possession_is_proved_by_its_own_key_for_its_own_card() {
     for (name, signatures) in implementations() {
         let signatures = signatures.as_ref();
-        let key = |number| signatures.voting_public(&voting(number));
-        let proof = signatures.prove_possession(&voting(1), b"card");
+        let key = |number| signatures.lottery_public(&lottery(number));
+        let proof = signatures.prove_possession(&lottery(1), b"card");
         let proved =
             |number, message: &[u8]| signatures.verify_possession(&key(number), message, &proof);
         assert!(proved(1, b"card"), "{name}");
         assert!(!proved(2, b"card"), "{name}: another key's");
         assert!(!proved(1, b"cart"), "{name}: another card's");
-        let vote = signatures.sign_voting(&voting(1), b"card");
+        let ticket = signatures.sign_lottery(&lottery(1), b"card");
         assert!(
-            !signatures.verify_possession(&key(1), b"card", &vote),
-            "{name}: a vote is no proof"
+            !signatures.verify_possession(&key(1), b"card", &ticket),
+            "{name}: a ticket is no proof"
         );
         assert!(
-            !signatures.verify_voting(&key(1), b"card", &proof),
-            "{name}: a proof is no vote"
+            !signatures.verify_lottery(&key(1), b"card", &proof),
+            "{name}: a proof is no ticket"
         );
 
         let card = |number, secret: u8| {
             let name = Text::new(format!("Shop {number}")).unwrap();
-            MemberCard::new(signatures, name, &identity(number), &voting(secret))
+            MemberCard::new(signatures, name, &identity(number), &lottery(secret))
         };
         let honest = card(1, 1);
         assert!(honest.is_proved(signatures), "{name}");
         let mut copied = card(2, 2);
-        copied.voting_key = honest.voting_key;
+        copied.lottery_key = honest.lottery_key;
         copied.possession = honest.possession;
         assert!(!copied.is_proved(signatures), "{name}: a key taken over");
     }
@@ -287,24 +253,19 @@ fn the_identity_point_is_nobodys_key() {
         let mut key = [0; 96];
         let mut signature = [0; 48];
         (key[0], signature[0]) = (0xc0, 0xc0);
-        let key = VotingPublicKey::new(key);
-        let signature = VotingSignature::new(signature);
+        let key = LotteryPublicKey::new(key);
+        let signature = LotterySignature::new(signature);
         assert!(
             !signatures.verify_possession(&key, b"card", &signature),
             "{name}"
         );
         assert!(
-            !signatures.verify_voting(&key, b"vote", &signature),
+            !signatures.verify_lottery(&key, b"ticket", &signature),
             "{name}"
         );
-        let honest = signatures.voting_public(&voting(1));
-        let share = signatures.sign_voting(&voting(1), b"vote");
+        let honest = signatures.lottery_public(&lottery(1));
         assert!(
-            !signatures.verify_aggregate(&[honest, key], b"vote", &share),
-            "{name}"
-        );
-        assert!(
-            !signatures.verify_voting(&honest, b"vote", &signature),
+            !signatures.verify_lottery(&honest, b"ticket", &signature),
             "{name}"
         );
     }
@@ -325,25 +286,30 @@ fn first_on_curve<const N: usize>(on_curve: impl Fn(&[u8; N]) -> bool) -> [u8; N
 fn points_outside_the_subgroup_are_refused() {
     let signatures = &BlsAndEd25519::new();
     let key = first_on_curve(|bytes: &[u8; 96]| min_sig::PublicKey::from_bytes(bytes).is_ok());
-    let key = VotingPublicKey::new(key);
-    let proof = signatures.prove_possession(&voting(1), b"card");
+    let key = LotteryPublicKey::new(key);
+    let proof = signatures.prove_possession(&lottery(1), b"card");
     assert!(!signatures.verify_possession(&key, b"card", &proof));
-    let share = signatures.sign_voting(&voting(1), b"vote");
-    assert!(!signatures.verify_voting(&key, b"vote", &share));
+    let ticket = signatures.sign_lottery(&lottery(1), b"ticket");
+    assert!(!signatures.verify_lottery(&key, b"ticket", &ticket));
 
     let stray = first_on_curve(|bytes: &[u8; 48]| min_sig::Signature::from_bytes(bytes).is_ok());
-    let stray = VotingSignature::new(stray);
-    let honest = signatures.voting_public(&voting(1));
-    assert!(!signatures.verify_voting(&honest, b"vote", &stray));
+    let stray = LotterySignature::new(stray);
+    let honest = signatures.lottery_public(&lottery(1));
+    assert!(!signatures.verify_lottery(&honest, b"ticket", &stray));
 }
 
 /// The order of the subgroup, most significant byte first.
 const SUBGROUP_ORDER: &str = "73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001";
 
+fn add(first: LotterySignature, second: LotterySignature) -> LotterySignature {
+    let points = [first, second].map(|one| min_sig::Signature::from_bytes(one.as_bytes()).unwrap());
+    let sum = min_sig::AggregateSignature::aggregate(&points.each_ref(), false).unwrap();
+    LotterySignature::new(sum.to_signature().compress())
+}
+
 /// A point multiplied by the subgroup's order: nothing of it is left that a pairing can see.
-fn invisible(signatures: &dyn Signatures, point: VotingSignature) -> VotingSignature {
-    let add = |first, second| signatures.aggregate(&[first, second]).unwrap();
-    let mut product: Option<VotingSignature> = None;
+fn invisible(point: LotterySignature) -> LotterySignature {
+    let mut product: Option<LotterySignature> = None;
     for byte in hex::decode(SUBGROUP_ORDER).unwrap() {
         for bit in (0..8).rev() {
             product = product.map(|sum| add(sum, sum));
@@ -361,31 +327,21 @@ fn invisible(signatures: &dyn Signatures, point: VotingSignature) -> VotingSigna
 fn a_signature_has_one_form() {
     let signatures = &BlsAndEd25519::new();
     let stray = first_on_curve(|bytes: &[u8; 48]| min_sig::Signature::from_bytes(bytes).is_ok());
-    let invisible = invisible(signatures, VotingSignature::new(stray));
-    let key = signatures.voting_public(&voting(1));
-    let ticket = signatures.sign_voting(&voting(1), b"ticket");
-    let other = signatures.aggregate(&[ticket, invisible]).unwrap();
+    let invisible = invisible(LotterySignature::new(stray));
+    let key = signatures.lottery_public(&lottery(1));
+    let ticket = signatures.sign_lottery(&lottery(1), b"ticket");
+    let other = add(ticket, invisible);
     assert_ne!(other, ticket);
-    assert!(signatures.verify_voting(&key, b"ticket", &ticket));
-    assert!(!signatures.verify_voting(&key, b"ticket", &other));
-    let proof = signatures.prove_possession(&voting(1), b"card");
-    let other = signatures.aggregate(&[proof, invisible]).unwrap();
+    assert!(signatures.verify_lottery(&key, b"ticket", &ticket));
+    assert!(!signatures.verify_lottery(&key, b"ticket", &other));
+    let proof = signatures.prove_possession(&lottery(1), b"card");
+    let other = add(proof, invisible);
     assert!(signatures.verify_possession(&key, b"card", &proof));
     assert!(!signatures.verify_possession(&key, b"card", &other));
 }
 
 #[test]
-fn what_is_no_point_cannot_be_aggregated() {
-    let signatures = &BlsAndEd25519::new();
-    let share = signatures.sign_voting(&voting(1), b"vote");
-    for garbage in [[0; 48], [0xff; 48]] {
-        let shares = [share, VotingSignature::new(garbage)];
-        assert_eq!(signatures.aggregate(&shares), None);
-    }
-}
-
-#[test]
 fn secrets_do_not_show() {
     assert_eq!(format!("{:?}", identity(1)), "IdentitySecret(hidden)");
-    assert_eq!(format!("{:?}", voting(1)), "VotingSecret(hidden)");
+    assert_eq!(format!("{:?}", lottery(1)), "LotterySecret(hidden)");
 }

@@ -25,7 +25,7 @@ export interface Member {
   readonly id: string;
   readonly name: string;
   readonly identity_key: string;
-  readonly voting_key: string;
+  readonly lottery_key: string;
   readonly this_node: boolean;
   readonly connected: boolean;
   readonly final_height?: number;

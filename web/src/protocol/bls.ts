@@ -4,12 +4,12 @@ import { randomBytes } from '@noble/hashes/utils.js';
 
 import { Refused } from './refused';
 
-/** How long a voting key is: a point of G2, compressed (docs/protocol.md §2). */
-export const VOTING_KEY_BYTES = 96;
-/** How long a voting signature is: a point of G1, compressed (docs/protocol.md §2). */
-export const VOTING_SIGNATURE_BYTES = 48;
+/** How long a lottery key is: a point of G2, compressed (docs/protocol.md §2). */
+export const LOTTERY_KEY_BYTES = 96;
+/** How long a lottery signature is: a point of G1, compressed (docs/protocol.md §2). */
+export const LOTTERY_SIGNATURE_BYTES = 48;
 
-/** The ciphersuite of votes and tickets (docs/protocol.md §2). */
+/** The ciphersuite of tickets (docs/protocol.md §2). */
 export const SIGNATURE_SUITE = 'BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_';
 /** The ciphersuite of proofs of possession (docs/protocol.md §2). */
 export const POSSESSION_SUITE = 'BLS_POP_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_';
@@ -18,34 +18,33 @@ const { G1, G2, pairingBatch, shortSignatures } = bls12_381;
 const { Fp12 } = bls12_381.fields;
 const COEFFICIENT_BYTES = 16;
 
-/** A voting key that was checked to be of the right subgroup and not the identity. */
-export type VotingKey = ReturnType<typeof G2.Point.fromBytes>;
-/** A voting signature that was checked to be of the right subgroup and not the identity. */
-export type VotingSignature = ReturnType<typeof G1.Point.fromBytes>;
+/** A lottery key that was checked to be of the right subgroup and not the identity. */
+export type LotteryKey = ReturnType<typeof G2.Point.fromBytes>;
+/** A lottery signature that was checked to be of the right subgroup and not the identity. */
+export type LotterySignature = ReturnType<typeof G1.Point.fromBytes>;
 
-/** That the owners of some keys, all of them, signed a message. */
+/** That the owner of a key signed a message. */
 export interface Claim {
   readonly suite: typeof SIGNATURE_SUITE | typeof POSSESSION_SUITE;
   readonly message: Uint8Array;
-  /** Whose signatures the one signature is the sum of; a key is the same object wherever it stands. */
-  readonly keys: readonly VotingKey[];
-  readonly signature: VotingSignature;
+  /** The same object wherever the key stands. */
+  readonly key: LotteryKey;
+  readonly signature: LotterySignature;
 }
 
-/** Decodes a voting key and checks its subgroup (docs/protocol.md §2). */
-export function decodeVotingKey(bytes: Uint8Array): VotingKey {
-  return decode(bytes, VOTING_KEY_BYTES, G2.Point.fromBytes);
+/** Decodes a lottery key and checks its subgroup (docs/protocol.md §2). */
+export function decodeLotteryKey(bytes: Uint8Array): LotteryKey {
+  return decode(bytes, LOTTERY_KEY_BYTES, G2.Point.fromBytes);
 }
 
-/** Decodes a ticket, a vote, an aggregate or a proof of possession and checks its subgroup (docs/protocol.md §2). */
-export function decodeVotingSignature(bytes: Uint8Array): VotingSignature {
-  return decode(bytes, VOTING_SIGNATURE_BYTES, G1.Point.fromBytes);
+/** Decodes a ticket or a proof of possession and checks its subgroup (docs/protocol.md §2). */
+export function decodeLotterySignature(bytes: Uint8Array): LotterySignature {
+  return decode(bytes, LOTTERY_SIGNATURE_BYTES, G1.Point.fromBytes);
 }
 
 /** Checks one claim. */
 export function verify(claim: Claim): boolean {
-  const key = claim.keys.reduce((sum, one) => sum.add(one), G2.Point.ZERO);
-  return shortSignatures.verify(claim.signature, hashToPoint(claim), key);
+  return shortSignatures.verify(claim.signature, hashToPoint(claim), claim.key);
 }
 
 /**
@@ -59,12 +58,10 @@ export function verifyAll(claims: readonly Claim[]): boolean {
     return true;
   }
   const coefficients = claims.map(randomCoefficient);
-  const messages = new Map<VotingKey, VotingSignature>();
+  const messages = new Map<LotteryKey, LotterySignature>();
   claims.forEach((claim, index) => {
     const message = hashToPoint(claim).multiplyUnsafe(coefficients[index] ?? 0n);
-    for (const key of claim.keys) {
-      messages.set(key, message.add(messages.get(key) ?? G1.Point.ZERO));
-    }
+    messages.set(claim.key, message.add(messages.get(claim.key) ?? G1.Point.ZERO));
   });
   const signatures = pippenger(
     G1.Point,
@@ -98,7 +95,7 @@ function decode<T extends GroupElement>(bytes: Uint8Array, length: number, fromB
   return point;
 }
 
-function hashToPoint(claim: Claim): VotingSignature {
+function hashToPoint(claim: Claim): LotterySignature {
   return shortSignatures.hash(claim.message, claim.suite);
 }
 

@@ -1,9 +1,9 @@
-import { type Claim, decodeVotingSignature, SIGNATURE_SUITE, VOTING_SIGNATURE_BYTES } from './bls';
 import { equalBytes, Reader, Writer } from './bytes';
+import { SIGNATURE_BYTES, verifyEd25519 } from './ed25519';
 import { MAX_MEMBERS, type Member, type Network } from './genesis';
 import { HASH_BYTES, signingBytes } from './hash';
-import { type Fields, readInteger } from './fields';
-import { about, Refused } from './refused';
+import { type Fields, readObject } from './fields';
+import { Refused } from './refused';
 
 const VOTE_KINDS = ['certify', 'finalize'] as const;
 
@@ -16,9 +16,14 @@ export interface Certificate {
   readonly epoch: bigint;
   readonly height: bigint;
   readonly block: Uint8Array;
-  /** The members who voted, by their indexes, rising. */
-  readonly signers: readonly number[];
-  /** The sum of their signatures. */
+  /** Rising by their voters. */
+  readonly votes: readonly Share[];
+}
+
+/** One member's part in a certificate (docs/protocol.md §2, certificate). */
+export interface Share {
+  /** The member who voted, by its index. */
+  readonly voter: number;
   readonly signature: Uint8Array;
 }
 
@@ -41,8 +46,7 @@ export function readCertificate(reader: Reader): Certificate {
     epoch: reader.u64(),
     height: reader.u64(),
     block: reader.fixed(HASH_BYTES),
-    signers: reader.list(MAX_MEMBERS, (list) => list.u16()),
-    signature: reader.fixed(VOTING_SIGNATURE_BYTES),
+    votes: reader.list(MAX_MEMBERS, (list) => ({ voter: list.u16(), signature: list.fixed(SIGNATURE_BYTES) })),
   };
 }
 
@@ -53,8 +57,7 @@ export function encodeCertificate(certificate: Certificate): Uint8Array {
     .u64(certificate.epoch)
     .u64(certificate.height)
     .fixed(certificate.block, HASH_BYTES)
-    .list(certificate.signers, (list, signer) => list.u16(signer))
-    .fixed(certificate.signature, VOTING_SIGNATURE_BYTES)
+    .list(certificate.votes, (list, { voter, signature }) => list.u16(voter).fixed(signature, SIGNATURE_BYTES))
     .bytes();
 }
 
@@ -65,9 +68,12 @@ export function certificateFromJson(fields: Fields): Certificate {
     epoch: fields.u64('epoch'),
     height: fields.u64('height'),
     block: fields.bytes('block', HASH_BYTES),
-    signers: fields.list('signers', (value, path) => Number(readInteger(value, path, 16))),
-    signature: fields.bytes('signature', VOTING_SIGNATURE_BYTES),
+    votes: fields.list('votes', (value, path) => readObject(value, path, shareFromJson)),
   };
+}
+
+function shareFromJson(fields: Fields): Share {
+  return { voter: fields.u16('voter'), signature: fields.bytes('signature', SIGNATURE_BYTES) };
 }
 
 /** What a member signs to vote for a block (docs/protocol.md §2, `dexter/1/certify` and `dexter/1/finalize`). */
@@ -76,30 +82,17 @@ export function voteSigningBytes(kind: VoteKind, chain: Uint8Array, block: Certi
   return signingBytes(kind, chain, value.bytes());
 }
 
-/** The members who signed: a quorum of them, each once and in rising order (docs/protocol.md §2, §5.4 and §5.5). */
-export function signersOf(network: Network, certificate: Certificate): Member[] {
-  const { signers } = certificate;
-  const repeated = signers.findIndex((signer, index) => index > 0 && signer <= (signers[index - 1] ?? 0));
-  if (repeated >= 0) {
-    throw new Refused(`names its signers out of order: ${signers[repeated - 1]}, ${signers[repeated]}`);
-  }
-  const members = signers.map((signer) => memberAt(network, signer));
-  if (members.length < network.quorum) {
-    throw new Refused(`has ${members.length} signers where ${network.quorum} make a quorum`);
-  }
-  return members;
-}
-
 /**
- * Checks everything about a certificate but its signature, and returns the claim that the signature must prove
- * (docs/protocol.md §2, certificate; §5.4 and §5.5).
+ * Checks that a certificate is of votes of a kind for a block, by a quorum of the members, each once and in rising order
+ * (docs/protocol.md §2, certificate; §5.4 and §5.5), and returns those members.
  */
-export function certificateClaim(
+export function checkCertificate(
   network: Network,
   certificate: Certificate,
   kind: VoteKind,
   block: CertifiedBlock,
-): Claim {
+): Member[] {
+  const { votes } = certificate;
   if (certificate.kind !== kind) {
     throw new Refused(`is of votes to ${certificate.kind} and not to ${kind}`);
   }
@@ -112,12 +105,25 @@ export function certificateClaim(
   if (!equalBytes(certificate.block, block.hash)) {
     throw new Refused('is of another block');
   }
-  return {
-    suite: SIGNATURE_SUITE,
-    message: voteSigningBytes(kind, network.chain, block),
-    keys: signersOf(network, certificate).map((member) => member.votingKey),
-    signature: about('has a signature that', () => decodeVotingSignature(certificate.signature)),
-  };
+  let last = -1;
+  for (const { voter } of votes) {
+    if (voter <= last) {
+      throw new Refused(`names its voters out of order: ${last}, ${voter}`);
+    }
+    last = voter;
+  }
+  const voters = votes.map(({ voter }) => memberAt(network, voter));
+  if (voters.length < network.quorum) {
+    throw new Refused(`has ${voters.length} votes where ${network.quorum} make a quorum`);
+  }
+  const message = voteSigningBytes(kind, network.chain, block);
+  votes.forEach(({ voter, signature }) => {
+    const member = memberAt(network, voter);
+    if (!verifyEd25519(signature, message, member.identityKey)) {
+      throw new Refused(`has a signature that is not that of ${member.name}`);
+    }
+  });
+  return voters;
 }
 
 /** The member that an index names. */

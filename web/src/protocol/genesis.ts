@@ -1,13 +1,13 @@
 import {
   type Claim,
-  decodeVotingKey,
-  decodeVotingSignature,
+  decodeLotteryKey,
+  decodeLotterySignature,
   POSSESSION_SUITE,
   verify,
   verifyAll,
-  VOTING_KEY_BYTES,
-  VOTING_SIGNATURE_BYTES,
-  type VotingKey,
+  LOTTERY_KEY_BYTES,
+  LOTTERY_SIGNATURE_BYTES,
+  type LotteryKey,
 } from './bls';
 import { compareBytes, toHex, Writer } from './bytes';
 import { KEY_BYTES } from './ed25519';
@@ -19,7 +19,7 @@ import { writeCurrency } from './order';
 import { about, Refused } from './refused';
 
 /** The version of the formats of genesis and header (docs/protocol.md §2). */
-export const VERSION = 2;
+export const VERSION = 3;
 /** The only epoch there is in this version (docs/protocol.md, What is built). */
 export const EPOCH = 0n;
 /** The most members a network may have (docs/protocol.md §2). */
@@ -41,7 +41,7 @@ export type FaultModel = (typeof FAULT_MODELS)[number];
 export interface MemberCard {
   readonly name: string;
   readonly identityKey: Uint8Array;
-  readonly votingKey: Uint8Array;
+  readonly lotteryKey: Uint8Array;
   readonly possession: Uint8Array;
 }
 
@@ -63,13 +63,13 @@ export interface Genesis {
   readonly members: readonly MemberCard[];
 }
 
-/** A member of the epoch, with its checked voting key. */
+/** A member of the epoch, with its checked lottery key. */
 export interface Member {
   readonly id: Uint8Array;
   readonly name: string;
   readonly identityKey: Uint8Array;
-  readonly votingKey: VotingKey;
-  readonly votingKeyBytes: Uint8Array;
+  readonly lotteryKey: LotteryKey;
+  readonly lotteryKeyBytes: Uint8Array;
 }
 
 /** A network as its genesis founds it: everything that receipts and headers are checked against. */
@@ -77,7 +77,7 @@ export interface Network {
   readonly genesis: Genesis;
   /** The chain id: the hash of the genesis. */
   readonly chain: Uint8Array;
-  /** Sorted by voting key; an index into them names a member. */
+  /** Sorted by lottery key; an index into them names a member. */
   readonly members: readonly Member[];
   readonly quorum: number;
 }
@@ -157,19 +157,19 @@ function readCard(fields: Fields): MemberCard {
   return {
     name: fields.text('name'),
     identityKey: fields.bytes('identity_key', KEY_BYTES),
-    votingKey: fields.bytes('voting_key', VOTING_KEY_BYTES),
-    possession: fields.bytes('possession', VOTING_SIGNATURE_BYTES),
+    lotteryKey: fields.bytes('lottery_key', LOTTERY_KEY_BYTES),
+    possession: fields.bytes('possession', LOTTERY_SIGNATURE_BYTES),
   };
 }
 
 function writeCard(writer: Writer, card: MemberCard): Writer {
-  return writeKeys(writer, card).fixed(card.possession, VOTING_SIGNATURE_BYTES);
+  return writeKeys(writer, card).fixed(card.possession, LOTTERY_SIGNATURE_BYTES);
 }
 
 /** Writes a card without its proof of possession, which is what the proof signs. */
 function writeKeys(writer: Writer, card: MemberCard): Writer {
   about("a member's name", () => writer.text(card.name, MAX_NAME_BYTES));
-  return writer.fixed(card.identityKey, KEY_BYTES).fixed(card.votingKey, VOTING_KEY_BYTES);
+  return writer.fixed(card.identityKey, KEY_BYTES).fixed(card.lotteryKey, LOTTERY_KEY_BYTES);
 }
 
 function checkLimits(genesis: Genesis): void {
@@ -205,25 +205,25 @@ function membersOf(cards: readonly MemberCard[]): Member[] {
     cards.map((card) => toHex(card.identityKey)),
   );
   checkDistinct(
-    'voting key',
-    cards.map((card) => toHex(card.votingKey)),
+    'lottery key',
+    cards.map((card) => toHex(card.lotteryKey)),
   );
   const opened = cards.map(openCard);
   if (!verifyAll(opened.map(({ possession }) => possession))) {
     const wrong = opened.find(({ possession }) => !verify(possession));
-    throw new Refused(`the proof that ${wrong?.member.name} has the secret of its voting key is wrong`);
+    throw new Refused(`the proof that ${wrong?.member.name} has the secret of its lottery key is wrong`);
   }
-  return opened.map(({ member }) => member).sort((a, b) => compareBytes(a.votingKeyBytes, b.votingKeyBytes));
+  return opened.map(({ member }) => member).sort((a, b) => compareBytes(a.lotteryKeyBytes, b.lotteryKeyBytes));
 }
 
 function openCard(card: MemberCard): { member: Member; possession: Claim } {
-  const { name, identityKey, votingKey: votingKeyBytes } = card;
-  const votingKey = about(`the voting key of ${name}`, () => decodeVotingKey(votingKeyBytes));
-  const signature = about(`the proof of possession of ${name}`, () => decodeVotingSignature(card.possession));
+  const { name, identityKey, lotteryKey: lotteryKeyBytes } = card;
+  const lotteryKey = about(`the lottery key of ${name}`, () => decodeLotteryKey(lotteryKeyBytes));
+  const signature = about(`the proof of possession of ${name}`, () => decodeLotterySignature(card.possession));
   const message = hash('possession', writeKeys(new Writer(), card).bytes());
   return {
-    member: { id: memberId(card), name, identityKey, votingKey, votingKeyBytes },
-    possession: { suite: POSSESSION_SUITE, message, keys: [votingKey], signature },
+    member: { id: memberId(card), name, identityKey, lotteryKey, lotteryKeyBytes },
+    possession: { suite: POSSESSION_SUITE, message, key: lotteryKey, signature },
   };
 }
 

@@ -1,4 +1,4 @@
-import { VOTING_SIGNATURE_BYTES } from './bls';
+import { LOTTERY_SIGNATURE_BYTES } from './bls';
 import { Reader, Writer } from './bytes';
 import { hash, HASH_BYTES, signingBytes } from './hash';
 import type { Fields } from './fields';
@@ -32,7 +32,7 @@ export function encodeHeader(header: Header): Uint8Array {
     .fixed(header.parent, HASH_BYTES)
     .u64(header.timestamp)
     .u16(header.proposer)
-    .fixed(header.ticket, VOTING_SIGNATURE_BYTES)
+    .fixed(header.ticket, LOTTERY_SIGNATURE_BYTES)
     .fixed(header.batchesRoot, HASH_BYTES)
     .u64(header.logSize)
     .fixed(header.logRoot, HASH_BYTES)
@@ -49,7 +49,7 @@ export function readHeader(reader: Reader): Header {
     parent: reader.fixed(HASH_BYTES),
     timestamp: reader.u64(),
     proposer: reader.u16(),
-    ticket: reader.fixed(VOTING_SIGNATURE_BYTES),
+    ticket: reader.fixed(LOTTERY_SIGNATURE_BYTES),
     batchesRoot: reader.fixed(HASH_BYTES),
     logSize: reader.u64(),
     logRoot: reader.fixed(HASH_BYTES),
@@ -66,7 +66,7 @@ export function headerFromJson(fields: Fields): Header {
     parent: fields.bytes('parent', HASH_BYTES),
     timestamp: fields.u64('timestamp'),
     proposer: fields.u16('proposer'),
-    ticket: fields.bytes('ticket', VOTING_SIGNATURE_BYTES),
+    ticket: fields.bytes('ticket', LOTTERY_SIGNATURE_BYTES),
     batchesRoot: fields.bytes('batches_root', HASH_BYTES),
     logSize: fields.u64('log_size'),
     logRoot: fields.bytes('log_root', HASH_BYTES),

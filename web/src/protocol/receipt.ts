@@ -1,4 +1,4 @@
-import { VOTING_KEY_BYTES } from './bls';
+import { LOTTERY_KEY_BYTES } from './bls';
 import { type Certificate, certificateFromJson } from './certificate';
 import { KEY_BYTES } from './ed25519';
 import { HASH_BYTES } from './hash';
@@ -13,7 +13,7 @@ export interface ListedMember {
   readonly id: Uint8Array;
   readonly name: string;
   readonly identityKey: Uint8Array;
-  readonly votingKey: Uint8Array;
+  readonly lotteryKey: Uint8Array;
 }
 
 /** An order with what proves that it is in the final order log (docs/protocol.md §3, A receipt). */
@@ -50,6 +50,6 @@ function readMember(fields: Fields): ListedMember {
     id: fields.bytes('id', HASH_BYTES),
     name: fields.text('name'),
     identityKey: fields.bytes('identity_key', KEY_BYTES),
-    votingKey: fields.bytes('voting_key', VOTING_KEY_BYTES),
+    lotteryKey: fields.bytes('lottery_key', LOTTERY_KEY_BYTES),
   };
 }

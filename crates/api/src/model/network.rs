@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use types::{
-    BlockHash, ChainId, FaultModel, IdentityPublicKey, MemberId, OrderId, VotingPublicKey,
+    BlockHash, ChainId, FaultModel, IdentityPublicKey, LotteryPublicKey, MemberId, OrderId,
 };
 use utoipa::ToSchema;
 
@@ -93,7 +93,7 @@ pub struct MemberView {
     pub identity_key: IdentityPublicKey,
     /// Its BLS key.
     #[schema(value_type = String)]
-    pub voting_key: VotingPublicKey,
+    pub lottery_key: LotteryPublicKey,
     /// True for the member whose node answers.
     pub this_node: bool,
     /// True while connected; always true for the member whose node answers.

@@ -204,8 +204,8 @@ impl From<ProofPersonal> for PersonalPart {
 mod tests {
     use super::*;
     use types::{
-        BlockHash, Epoch, Height, LogSize, MemberIndex, VoteKind, VotingPublicKey, VotingSignature,
-        encode,
+        BlockHash, Epoch, Height, LogSize, LotteryPublicKey, LotterySignature, MemberIndex, Share,
+        VoteKind, encode,
     };
 
     fn receipt(voucher: Voucher, personal: Option<PersonalPart>) -> Receipt {
@@ -227,7 +227,7 @@ mod tests {
             parent: BlockHash::new([4; 32]),
             timestamp: UnixMillis(5),
             proposer: MemberIndex(6),
-            ticket: VotingSignature::new([7; 48]),
+            ticket: LotterySignature::new([7; 48]),
             batches_root: Digest::new([8; 32]),
             log_size: LogSize(9),
             log_root: Digest::new([10; 32]),
@@ -237,8 +237,12 @@ mod tests {
             epoch: Epoch(2),
             height: Height(u64::MAX),
             block: header.hash(),
-            signers: vec![MemberIndex(0), MemberIndex(2)],
-            signature: VotingSignature::new([11; 48]),
+            votes: [0, 2]
+                .map(|voter| Share {
+                    voter: MemberIndex(voter),
+                    signature: IdentitySignature::new([11; 64]),
+                })
+                .to_vec(),
         };
         let path = vec![Digest::new([12; 32]), Digest::new([13; 32])];
         let log_index = LogIndex(8);
@@ -268,7 +272,7 @@ mod tests {
             id: MemberId::new([16; 32]),
             name: "north".to_owned(),
             identity_key: IdentityPublicKey::new([17; 32]),
-            voting_key: VotingPublicKey::new([18; 96]),
+            lottery_key: LotteryPublicKey::new([18; 96]),
         }];
         for original in [
             receipt(Voucher::Till(MemberId::new([2; 32])), Some(personal)),

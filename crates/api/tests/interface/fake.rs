@@ -18,9 +18,9 @@ use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::watch;
 use types::{
     Batch, Block, BlockHash, Certificate, ChainId, Digest, Epoch, Equivocation, FaultModel,
-    FinalBlock, FullBatch, Genesis, Height, IdentitySecret, LogIndex, LogSize, Member, MemberCard,
-    MemberId, MemberIndex, Micros, OrderId, PersonalPart, Preset, Receipt, Signatures, SignedBlock,
-    Simulated, Text, UnixMillis, Vote, VoteKind, VotingSecret, VotingSignature,
+    FinalBlock, FullBatch, Genesis, Height, IdentitySecret, LogIndex, LogSize, LotterySecret,
+    LotterySignature, Member, MemberCard, MemberId, MemberIndex, Micros, OrderId, PersonalPart,
+    Preset, Receipt, Signatures, SignedBlock, Simulated, Text, UnixMillis, Vote, VoteKind,
     block::{Header, batches_root, genesis_block_hash},
     fixed::kind,
     genesis::Admission,
@@ -61,19 +61,19 @@ struct Inner {
     turned_away: usize,
 }
 
-fn secrets(number: u8) -> (IdentitySecret, VotingSecret) {
+fn secrets(number: u8) -> (IdentitySecret, LotterySecret) {
     (
         IdentitySecret::new([number; 32]),
-        VotingSecret::new([number; 32]),
+        LotterySecret::new([number; 32]),
     )
 }
 
 impl Fake {
     pub(crate) fn new() -> Arc<Self> {
         let card = |number: u8| {
-            let (identity, voting) = secrets(number);
+            let (identity, lottery) = secrets(number);
             let name = ["north", "east", "south", "west"][usize::from(number)];
-            MemberCard::new(&Simulated, Text::new(name).unwrap(), &identity, &voting)
+            MemberCard::new(&Simulated, Text::new(name).unwrap(), &identity, &lottery)
         };
         let genesis = Genesis {
             version: types::FORMAT_VERSION,
@@ -176,7 +176,7 @@ impl Fake {
             parent,
             timestamp: FOUNDED.plus_millis(height.0),
             proposer: MemberIndex(0),
-            ticket: VotingSignature::new([1; 48]),
+            ticket: LotterySignature::new([1; 48]),
             batches_root: batches_root(&ids),
             log_size: LogSize(u64::try_from(leaves.len()).unwrap()),
             log_root: merkle::root(&leaves),
@@ -269,18 +269,18 @@ impl Fake {
 
     fn certificate(&self, header: &Header, block: BlockHash) -> Certificate {
         let members = self.genesis.member_set();
-        let shares = members.indexes().take(3).map(|voter| {
-            let key = members.get(voter).unwrap().voting_key;
+        let votes = members.indexes().take(3).map(|voter| {
+            let key = members.get(voter).unwrap().lottery_key;
             let number = self
                 .genesis
                 .members
                 .iter()
-                .position(|card| card.voting_key == key)
+                .position(|card| card.lottery_key == key)
                 .unwrap();
-            let (_, voting) = secrets(u8::try_from(number).unwrap());
+            let (identity, _) = secrets(u8::try_from(number).unwrap());
             Vote::sign(
                 &Simulated,
-                &voting,
+                &identity,
                 &self.chain,
                 VoteKind::Finalize,
                 header.epoch,
@@ -289,16 +289,12 @@ impl Fake {
                 voter,
             )
         });
-        let votes: Vec<Vote> = shares.collect();
         Certificate {
             kind: VoteKind::Finalize,
             epoch: header.epoch,
             height: header.height,
             block,
-            signers: votes.iter().map(|vote| vote.voter).collect(),
-            signature: Simulated
-                .aggregate(&votes.iter().map(|vote| vote.signature).collect::<Vec<_>>())
-                .unwrap(),
+            votes: votes.map(|vote| vote.share()).collect(),
         }
     }
 

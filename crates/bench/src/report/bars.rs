@@ -226,7 +226,7 @@ mod tests {
             ed25519_bulk: 20.0,
             sha256: 0.5,
             append_sync: 100.0,
-            bls_aggregate: 900.0,
+            bls: 900.0,
             json: 1.0,
         };
         Report::new(String::new(), true, String::new(), limits)

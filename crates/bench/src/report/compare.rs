@@ -211,7 +211,7 @@ mod tests {
             ed25519_bulk: 1.0,
             sha256,
             append_sync: 1.0,
-            bls_aggregate: 1.0,
+            bls: 1.0,
             json: 1.0,
         };
         let mut report = Report::new("one".to_owned(), false, String::new(), limits);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use consensus::{Action, Candidate, Consensus, Rank, Settings, Work};
 use types::{
-    Epoch, Height, MemberIndex, Micros, Monotonic, Timing, Vote, VoteKind, VotingSignature,
+    Epoch, Height, IdentitySignature, MemberIndex, Micros, Monotonic, Timing, Vote, VoteKind,
 };
 
 use crate::tree::{Block, Blocks, Renaming, Tree};
@@ -162,7 +162,7 @@ pub(crate) fn restarted(tree: &Tree, head: Option<Block>, votes: Votes) -> Conse
                 height: tree.height(block),
                 block: tree.hash(Some(block)),
                 voter: ME,
-                signature: VotingSignature::ZERO,
+                signature: IdentitySignature::ZERO,
             });
         }
     }

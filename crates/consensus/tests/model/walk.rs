@@ -11,7 +11,7 @@ use proptest::{
     sample::Index,
     test_runner::{RngAlgorithm, TestCaseResult, TestError, TestRng, TestRunner},
 };
-use types::{Height, Micros, Monotonic, VotingSignature};
+use types::{Height, LotterySignature, Micros, Monotonic};
 
 use crate::{
     member::{Ballot, ME, Votes, ballot_of, candidate, may_cast, restarted},
@@ -242,7 +242,7 @@ impl<'a> Life<'a> {
 
 fn draw(wait: u64) -> Draw {
     Draw {
-        ticket: VotingSignature::ZERO,
+        ticket: LotterySignature::ZERO,
         rank: Rank {
             u: wait,
             proposer: ME,

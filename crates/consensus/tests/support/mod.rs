@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 use types::{
-    BlockHash, Epoch, Genesis, Height, IdentitySecret, MemberCard, MemberIndex, MemberSet, Micros,
-    Signatures, Text, Timing, UnixMillis, Vote, VoteKind, VotingSecret, genesis::Admission,
+    BlockHash, Epoch, Genesis, Height, IdentitySecret, LotterySecret, MemberCard, MemberIndex,
+    MemberSet, Micros, Signatures, Text, Timing, UnixMillis, Vote, VoteKind, genesis::Admission,
     members::FaultModel,
 };
 
@@ -11,7 +11,7 @@ use types::{
 pub(crate) struct Network {
     pub(crate) genesis: Genesis,
     pub(crate) members: MemberSet,
-    pub(crate) secrets: Vec<(IdentitySecret, VotingSecret)>,
+    pub(crate) secrets: Vec<(IdentitySecret, LotterySecret)>,
 }
 
 impl Network {
@@ -20,13 +20,13 @@ impl Network {
             .map(|number| {
                 (
                     IdentitySecret::new([number; 32]),
-                    VotingSecret::new([number; 32]),
+                    LotterySecret::new([number; 32]),
                 )
             })
             .collect();
-        let card = |(place, (identity, voting)): (usize, &(IdentitySecret, VotingSecret))| {
+        let card = |(place, (identity, lottery)): (usize, &(IdentitySecret, LotterySecret))| {
             let name = Text::new(format!("Shop {place}")).unwrap();
-            MemberCard::new(signatures, name, identity, voting)
+            MemberCard::new(signatures, name, identity, lottery)
         };
         let genesis = Genesis {
             version: types::FORMAT_VERSION,
@@ -52,8 +52,8 @@ impl Network {
             .members()
             .iter()
             .map(|member| {
-                let of_member = |pair: &&(IdentitySecret, VotingSecret)| {
-                    signatures.voting_public(&pair.1) == member.voting_key
+                let of_member = |pair: &&(IdentitySecret, LotterySecret)| {
+                    signatures.lottery_public(&pair.1) == member.lottery_key
                 };
                 pairs.iter().find(of_member).unwrap().clone()
             })
@@ -74,7 +74,7 @@ impl Network {
         block: BlockHash,
         voter: u16,
     ) -> Vote {
-        let (_, secret) = &self.secrets[usize::from(voter)];
+        let (secret, _) = &self.secrets[usize::from(voter)];
         Vote::sign(
             signatures,
             secret,

@@ -45,23 +45,23 @@ pub fn run(args: InitArgs) -> anyhow::Result<()> {
         card_path.display()
     );
     let keys = MemberKeys::load_or_create(&args.data)?;
-    let card = MemberCard::new(&BlsAndEd25519::new(), name, &keys.identity, &keys.voting);
+    let card = MemberCard::new(&BlsAndEd25519::new(), name, &keys.identity, &keys.lottery);
     write_card(&card_path, &card)?;
-    let (identity, voting) = MemberKeys::paths(&args.data);
+    let (identity, lottery) = MemberKeys::paths(&args.data);
     if args.json {
         output::json(&json!({
-            "member": card.id(), "card": card_path, "identity_key": identity, "voting_key": voting,
+            "member": card.id(), "card": card_path, "identity_key": identity, "lottery_key": lottery,
         }))?;
         return Ok(());
     }
     output::line(format!(
-        "{name} is set up as member {id}\n\n  keys  {identity}\n        {voting}\n        secret: keep a copy in a \
+        "{name} is set up as member {id}\n\n  keys  {identity}\n        {lottery}\n        secret: keep a copy in a \
          safe place, never on a second running node\n  card  {card}\n        public: hand it to whoever makes the \
          genesis file\n\nnext: dexter genesis {card} OTHER-CARDS… --network NAME --out genesis.json",
         name = output::plain(&args.name),
         id = card.id().short(),
         identity = identity.display(),
-        voting = voting.display(),
+        lottery = lottery.display(),
         card = card_path.display(),
     ))?;
     Ok(())
@@ -92,7 +92,7 @@ mod tests {
             &BlsAndEd25519::new(),
             card.name.clone(),
             &keys.identity,
-            &keys.voting,
+            &keys.lottery,
         );
         assert_eq!(card, again);
         assert!(

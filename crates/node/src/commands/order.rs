@@ -416,7 +416,7 @@ fn steps(signatures: &dyn Signatures, receipt: &Receipt, genesis: &Genesis) -> V
         ),
         format!(
             "{} of {} members signed that block as final; {} make a quorum",
-            certificate.signers.len(),
+            certificate.votes.len(),
             genesis.members.len(),
             genesis.member_set().quorum()
         ),
@@ -445,8 +445,8 @@ fn steps(signatures: &dyn Signatures, receipt: &Receipt, genesis: &Genesis) -> V
 mod tests {
     use types::{
         Amount, Certificate, ChainId, Digest, Entry, Epoch, Header, Height, IdentitySecret,
-        LogIndex, LogSize, MemberCard, MemberId, MemberIndex, Order, PersonalPart, Preset,
-        Simulated, Text, UnixMillis, Vote, VoteKind, VotingSecret, VotingSignature, Voucher,
+        LogIndex, LogSize, LotterySecret, LotterySignature, MemberCard, MemberId, MemberIndex,
+        Order, PersonalPart, Preset, Simulated, Text, UnixMillis, Vote, VoteKind, Voucher,
         members::FaultModel, merkle,
     };
 
@@ -455,15 +455,15 @@ mod tests {
 
     fn genesis() -> Genesis {
         let card = |seed| {
-            let (identity, voting) = (
+            let (identity, lottery) = (
                 IdentitySecret::new([seed; 32]),
-                VotingSecret::new([seed; 32]),
+                LotterySecret::new([seed; 32]),
             );
             MemberCard::new(
                 &Simulated,
                 Text::new(format!("shop {seed}")).unwrap(),
                 &identity,
-                &voting,
+                &lottery,
             )
         };
         let terms = Terms {
@@ -504,7 +504,7 @@ mod tests {
             parent: types::block::genesis_block_hash(&chain),
             timestamp: UnixMillis(3),
             proposer: MemberIndex(0),
-            ticket: VotingSignature::ZERO,
+            ticket: LotterySignature::ZERO,
             batches_root: Digest::ZERO,
             log_size: LogSize(1),
             log_root: merkle::leaf_hash(&entry.leaf_bytes()),
@@ -512,7 +512,7 @@ mod tests {
         let (kind, hash, secret) = (
             VoteKind::Finalize,
             header.hash(),
-            VotingSecret::new([1; 32]),
+            IdentitySecret::new([1; 32]),
         );
         let vote = Vote::sign(
             &Simulated,
@@ -529,8 +529,7 @@ mod tests {
             epoch: Epoch(0),
             height: Height(1),
             block: hash,
-            signers: vec![MemberIndex(0)],
-            signature: Simulated.aggregate(&[vote.signature]).unwrap(),
+            votes: vec![vote.share()],
         };
         let (personal, path) = (Some(personal), Vec::new());
         Receipt {
@@ -580,7 +579,7 @@ mod tests {
             ..good.clone()
         };
         let mut unsigned = good.clone();
-        unsigned.certificate.signature = VotingSignature::ZERO;
+        unsigned.certificate.votes[0].signature = types::IdentitySignature::ZERO;
         let mut other_block = good;
         other_block.certificate.height = Height(2);
         for (receipt, held, words) in [

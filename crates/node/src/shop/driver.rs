@@ -221,7 +221,7 @@ impl Driver {
         let setup = Setup {
             genesis,
             identity: keys.identity,
-            voting: keys.voting,
+            lottery: keys.lottery,
             signatures,
             reader: store.reader(),
         };

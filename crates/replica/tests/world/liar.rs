@@ -33,10 +33,10 @@ pub fn waits(world: &World, members: usize, parent: &Parent) -> Vec<(Micros, usi
     let timing = &world.genesis.timing;
     let mut waits: Vec<_> = (0..members)
         .map(|host| {
-            let (_, voting) = world.secrets(host);
+            let (_, lottery) = world.secrets(host);
             let index = MemberIndex(host as u16);
             (
-                draw(&Simulated, voting, &bytes, index, timing, members).wait,
+                draw(&Simulated, lottery, &bytes, index, timing, members).wait,
                 host,
             )
         })
@@ -69,7 +69,7 @@ pub fn block_with(
     }
     let batches: Vec<_> = batches.iter().map(|batch| batch.id()).collect();
     let chain = world.genesis.chain_id();
-    let (identity, voting) = world.secrets(host);
+    let (identity, lottery) = world.secrets(host);
     let height = parent.height.next();
     let bytes = ticket_bytes(&chain, Epoch(0), height, &parent.seed);
     let mut header = Header {
@@ -80,7 +80,7 @@ pub fn block_with(
         parent: parent.hash,
         timestamp: parent.timestamp.max(world.now().wall).plus_millis(1),
         proposer: MemberIndex(host as u16),
-        ticket: Simulated.sign_voting(voting, &bytes),
+        ticket: Simulated.sign_lottery(lottery, &bytes),
         batches_root: batches_root(&batches),
         log_size: frontier.size(),
         log_root: frontier.root(),

@@ -23,8 +23,8 @@ use replica::{
 use store::{CommitReceipt, MemoryDisk, MemoryIndex, SEGMENT_BYTES, Store};
 use types::{
     Amount, BlockHash, Entry, Epoch, FaultModel, Genesis, Height, IdentityPublicKey,
-    IdentitySecret, MemberCard, MemberIndex, Message, Micros, Monotonic, Now, Order, OrderId,
-    PersonalPart, Signatures, Simulated, Text, Timing, UnixMillis, Vote, VoteKind, VotingSecret,
+    IdentitySecret, LotterySecret, MemberCard, MemberIndex, Message, Micros, Monotonic, Now, Order,
+    OrderId, PersonalPart, Signatures, Simulated, Text, Timing, UnixMillis, Vote, VoteKind,
     Voucher,
 };
 
@@ -56,7 +56,7 @@ const SYNC: u64 = 200;
 
 struct Host {
     identity: IdentitySecret,
-    voting: VotingSecret,
+    lottery: LotterySecret,
     key: IdentityPublicKey,
     disk: MemoryDisk,
     running: Option<(Replica, Store)>,
@@ -140,23 +140,23 @@ impl World {
         links: Links,
         change: impl FnOnce(&mut Genesis),
     ) -> Self {
-        let secrets: Vec<(IdentitySecret, VotingSecret)> = (0..members)
+        let secrets: Vec<(IdentitySecret, LotterySecret)> = (0..members)
             .map(|member| {
                 let mut bytes = [0; 32];
                 bytes[..8].copy_from_slice(&seed.to_le_bytes());
                 bytes[8] = member as u8;
-                (IdentitySecret::new(bytes), VotingSecret::new(bytes))
+                (IdentitySecret::new(bytes), LotterySecret::new(bytes))
             })
             .collect();
         let cards = secrets
             .iter()
             .enumerate()
-            .map(|(member, (identity, voting))| {
+            .map(|(member, (identity, lottery))| {
                 MemberCard::new(
                     &Simulated,
                     Text::new(format!("shop {member}")).unwrap(),
                     identity,
-                    voting,
+                    lottery,
                 )
             })
             .collect();
@@ -180,10 +180,10 @@ impl World {
         let set = genesis.member_set();
         let mut hosts: Vec<Host> = secrets
             .into_iter()
-            .map(|(identity, voting)| Host {
+            .map(|(identity, lottery)| Host {
                 key: Simulated.identity_public(&identity),
                 identity,
-                voting,
+                lottery,
                 disk: MemoryDisk::new(),
                 running: None,
                 wake: None,
@@ -247,7 +247,7 @@ impl World {
         let setup = Setup {
             genesis: self.genesis.clone(),
             identity: place.identity.clone(),
-            voting: place.voting.clone(),
+            lottery: place.lottery.clone(),
             signatures: Arc::new(Simulated),
             reader: store.reader(),
         };
@@ -300,8 +300,8 @@ impl World {
         self.replica(host).progress().final_height
     }
 
-    pub fn secrets(&self, host: usize) -> (&IdentitySecret, &VotingSecret) {
-        (&self.hosts[host].identity, &self.hosts[host].voting)
+    pub fn secrets(&self, host: usize) -> (&IdentitySecret, &LotterySecret) {
+        (&self.hosts[host].identity, &self.hosts[host].lottery)
     }
 
     /// Places so many fresh orders at a member's till.
@@ -644,10 +644,10 @@ pub fn vote_of(
     block: BlockHash,
 ) -> Vote {
     let chain = world.genesis.chain_id();
-    let (_, voting) = world.secrets(host);
+    let (identity, _) = world.secrets(host);
     Vote::sign(
         &Simulated,
-        voting,
+        identity,
         &chain,
         kind,
         Epoch(0),

@@ -2,8 +2,8 @@
 
 use replica::Outgoing;
 use types::{
-    BlockHash, Certificate, Epoch, Height, IdentityPublicKey, MemberIndex, Message, Monotonic, Now,
-    Proposal, Vote, VoteKind, VotingSignature,
+    BlockHash, Certificate, Epoch, Height, IdentityPublicKey, IdentitySignature, MemberIndex,
+    Message, Monotonic, Now, Proposal, Share, Vote, VoteKind,
 };
 
 use super::{
@@ -14,7 +14,7 @@ use crate::random::Random;
 
 /// For every block it hears of, a spoiled share and votes in others' names; and certificates signed by
 /// too few, by one many times over, out of order, by nobody, by strangers, or of another kind, block,
-/// height or epoch than was signed. A share that spoils an aggregate is found and thrown out, votes are
+/// height or epoch than was signed. A wrong share is found and thrown out, votes are
 /// taken only from the voter, and a certificate is verified before it counts (`docs/protocol.md` §5).
 pub(super) struct CertificateForger {
     member: Member,
@@ -44,7 +44,7 @@ impl CertificateForger {
         for kind in [VoteKind::Certify, VoteKind::Finalize] {
             let own = self.member.vote(kind, height, block);
             let spoiled = Vote {
-                signature: VotingSignature::new(self.random.bytes()),
+                signature: IdentitySignature::new(self.random.bytes()),
                 ..own.clone()
             };
             let other = (self.member.host + 1 + self.random.index(members - 1)) % members;
@@ -88,24 +88,29 @@ impl CertificateForger {
         let own = self.member.vote(kind, height, block);
         let quorum = network.members.quorum();
         let everyone: Vec<MemberIndex> = network.members.indexes().collect();
-        let signatures = vec![own.signature; quorum];
-        let certificate = |signers: Vec<MemberIndex>, signature: VotingSignature| Certificate {
+        let strangers: Vec<MemberIndex> = (1_000..).map(MemberIndex).take(quorum).collect();
+        let share = |voter: &MemberIndex| Share {
+            voter: *voter,
+            signature: own.signature,
+        };
+        let certificate = |voters: &[MemberIndex]| Certificate {
             kind,
             epoch: Epoch(0),
             height,
             block,
-            signers,
-            signature,
+            votes: voters.iter().map(share).collect(),
         };
-        let sum = network.signatures.aggregate(&signatures);
-        let strangers = (1_000..).map(MemberIndex).take(quorum).collect();
+        let mut garbage = certificate(&everyone);
+        for share in &mut garbage.votes {
+            share.signature = IdentitySignature::new(self.random.bytes());
+        }
         vec![
-            certificate(vec![own.voter], own.signature),
-            certificate(Vec::new(), VotingSignature::ZERO),
-            certificate(vec![own.voter; quorum], sum.unwrap_or(own.signature)),
-            certificate(everyone.clone(), own.signature),
-            certificate(everyone, VotingSignature::new(self.random.bytes())),
-            certificate(strangers, own.signature),
+            certificate(&[own.voter]),
+            certificate(&[]),
+            certificate(&vec![own.voter; quorum]),
+            certificate(&everyone),
+            garbage,
+            certificate(&strangers),
         ]
     }
 }
@@ -117,9 +122,12 @@ fn altered(real: &Certificate, block: BlockHash) -> Vec<Certificate> {
         VoteKind::Finalize => VoteKind::Certify,
     };
     let mut out_of_order = real.clone();
-    out_of_order.signers.reverse();
+    out_of_order.votes.reverse();
     let mut one_more = real.clone();
-    one_more.signers.push(MemberIndex(u16::MAX));
+    one_more.votes.push(Share {
+        voter: MemberIndex(u16::MAX),
+        signature: IdentitySignature::ZERO,
+    });
     vec![
         Certificate {
             kind: other_kind,

@@ -2,9 +2,9 @@
 
 use replica::Outgoing;
 use types::{
-    BatchId, BlockHash, Certificate, Digest, Epoch, Header, Height, IdentityPublicKey, Message,
-    Monotonic, Now, SignedBlock, Status, VoteKind, VotingSignature, block::batches_root,
-    message::MAX_FETCHED_BATCHES,
+    BatchId, BlockHash, Certificate, Digest, Epoch, Header, Height, IdentityPublicKey,
+    IdentitySignature, LotterySignature, Message, Monotonic, Now, Share, SignedBlock, Status,
+    VoteKind, block::batches_root, message::MAX_FETCHED_BATCHES,
 };
 
 use super::{
@@ -89,7 +89,7 @@ impl Flooder {
     }
 
     /// A block that is not worth much, under its signature.
-    fn block(&mut self, height: Height, ticket: VotingSignature) -> SignedBlock {
+    fn block(&mut self, height: Height, ticket: LotterySignature) -> SignedBlock {
         let batches: Vec<BatchId> = (0..3)
             .map(|_| BatchId::new(self.random.bytes()))
             .chain(self.batch)
@@ -112,14 +112,20 @@ impl Flooder {
         self.member.sign(header, batches)
     }
 
-    fn blocks(&mut self, height: Height, ticket: VotingSignature) -> Vec<Outgoing> {
+    fn blocks(&mut self, height: Height, ticket: LotterySignature) -> Vec<Outgoing> {
+        let block = BlockHash::new(self.random.bytes());
+        let random = &mut self.random;
+        let members = self.member.network.members.indexes();
+        let shares = members.map(|voter| Share {
+            voter,
+            signature: IdentitySignature::new(random.bytes()),
+        });
         let certificate = Certificate {
             kind: VoteKind::Certify,
             epoch: Epoch(0),
             height,
-            block: BlockHash::new(self.random.bytes()),
-            signers: self.member.network.members.indexes().collect(),
-            signature: VotingSignature::new(self.random.bytes()),
+            block,
+            votes: shares.collect(),
         };
         (0..BLOCKS_A_HEIGHT)
             .map(|_| {
@@ -182,7 +188,7 @@ impl Lie for Flooder {
             return Vec::new();
         }
         let height = puppet.height();
-        let ticket = puppet.ticket().unwrap_or(VotingSignature::ZERO);
+        let ticket = puppet.ticket().unwrap_or(LotterySignature::ZERO);
         let mut said = Vec::new();
         if self.floods == 0 {
             said.extend(self.batches());

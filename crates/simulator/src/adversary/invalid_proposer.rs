@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use replica::Outgoing;
 use types::{
     BatchId, BlockHash, ChainId, Epoch, FullBatch, Header, Height, IdentityPublicKey,
-    IdentitySignature, LogSize, MemberIndex, Message, Now, Proposal, SignedBlock, UnixMillis,
-    VoteKind, VotingSignature, block::batches_root,
+    IdentitySignature, LogSize, LotterySignature, MemberIndex, Message, Now, Proposal, SignedBlock,
+    UnixMillis, VoteKind, block::batches_root,
 };
 
 use super::{
@@ -160,7 +160,7 @@ impl InvalidProposer {
             Flaw::Ticket => {
                 let mut ticket = *header.ticket.as_bytes();
                 ticket[0] ^= 1;
-                header.ticket = VotingSignature::new(ticket);
+                header.ticket = LotterySignature::new(ticket);
             }
             Flaw::BatchTwice => {
                 let twice = batches.first().copied().unwrap_or(BatchId::new(nothing));

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use replica::{Outgoing, To};
 use types::{
-    BlockHash, Certificate, FinalBlock, Header, IdentityPublicKey, Message, Now, PersonalPart,
-    Proposal, VoteKind, VotingSignature,
+    BlockHash, Certificate, FinalBlock, Header, IdentityPublicKey, IdentitySignature, Message, Now,
+    PersonalPart, Proposal, VoteKind,
 };
 
 use super::{
@@ -54,8 +54,8 @@ impl InvalidServer {
             }
             2 => self.garble(&mut blocks[place]),
             3 => certificate.kind = VoteKind::Certify,
-            4 => certificate.signature = VotingSignature::new(self.random.bytes()),
-            5 => certificate.signers.truncate(1),
+            4 => certificate.votes[0].signature = IdentitySignature::new(self.random.bytes()),
+            5 => certificate.votes.truncate(1),
             6 => headers.push(blocks[place].block.header().clone()),
             // Right, but without the batches: they must be asked for.
             _ => blocks

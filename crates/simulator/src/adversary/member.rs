@@ -94,11 +94,11 @@ impl Member {
         height: Height,
         block: BlockHash,
     ) -> Vote {
-        let (signatures, voting) = (&*self.network.signatures, &self.keys().voting);
+        let (signatures, identity) = (&*self.network.signatures, &self.keys().identity);
         let chain = &self.network.chain;
         Vote::sign(
             signatures,
-            voting,
+            identity,
             chain,
             kind,
             epoch,

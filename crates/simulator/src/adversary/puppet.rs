@@ -6,7 +6,7 @@ use std::sync::Arc;
 use replica::{Event, Outgoing, Replica, Setup};
 use store::{CommitReceipt, MemoryDisk, MemoryIndex, SEGMENT_BYTES, Store};
 use types::{
-    Height, IdentityPublicKey, Message, Micros, Monotonic, Now, UnixMillis, VotingSignature,
+    Height, IdentityPublicKey, LotterySignature, Message, Micros, Monotonic, Now, UnixMillis,
 };
 
 use super::{Heard, Member, Timer, member::Chance};
@@ -56,7 +56,7 @@ impl Puppet {
         let setup = Setup {
             genesis: network.genesis.clone(),
             identity: keys.identity.clone(),
-            voting: keys.voting.clone(),
+            lottery: keys.lottery.clone(),
             signatures: network.signatures.clone(),
             reader: store.reader(),
         };
@@ -101,7 +101,7 @@ impl Puppet {
     }
 
     /// Its own ticket for that height.
-    pub(crate) fn ticket(&self) -> Option<VotingSignature> {
+    pub(crate) fn ticket(&self) -> Option<LotterySignature> {
         self.replica.progress().own_draw.map(|draw| draw.ticket)
     }
 

@@ -1,5 +1,5 @@
-//! Certificates verify: enough distinct members signed, the aggregate is theirs, and every honest one
-//! of them really sent or made that vote.
+//! Certificates verify: enough distinct members signed, and every honest one of them really sent or
+//! made that vote.
 
 use std::collections::BTreeSet;
 
@@ -20,11 +20,11 @@ impl Certificates {
         let (kind, height) = (certificate.kind, certificate.height);
         let what = format!("the {kind:?} certificate of block {height}");
         let signers: BTreeSet<usize> = certificate
-            .signers
+            .votes
             .iter()
-            .map(|signer| signer.as_usize())
+            .map(|share| share.voter.as_usize())
             .collect();
-        if signers.len() != certificate.signers.len() {
+        if signers.len() != certificate.votes.len() {
             return Err(format!("{what} names a signer twice"));
         }
         if signers.len() < facts.quorum {
@@ -38,17 +38,16 @@ impl Certificates {
         if signers.iter().any(|signer| *signer >= facts.members) {
             return Err(format!("{what} names somebody who is not a member"));
         }
-        let keys: Vec<_> = signers
-            .iter()
-            .map(|signer| facts.voting_keys[*signer])
-            .collect();
         let block = &certificate.block;
         let bytes = vote_signing_bytes(kind, &facts.chain, certificate.epoch, height, block);
-        if !facts
-            .signatures
-            .verify_aggregate(&keys, &bytes, &certificate.signature)
-        {
-            return Err(format!("{what} is not signed by those it names"));
+        for share in &certificate.votes {
+            let key = &facts.cards[share.voter.as_usize()].identity_key;
+            if !facts
+                .signatures
+                .verify_identity(key, &bytes, &share.signature)
+            {
+                return Err(format!("{what} is not signed by those it names"));
+            }
         }
         for signer in signers.into_iter().filter(|signer| facts.honest[*signer]) {
             if !self.made.contains(&(signer, kind, *block)) {

@@ -55,8 +55,8 @@ impl Checker for Fairness {
         self.seeds.insert(header.height, seed);
         let bytes = ticket_bytes(facts, header, &parent_seed);
         let draws = (0..facts.members).map(|member| {
-            let secret = &facts.network.keys(member).voting;
-            let ticket = facts.signatures.sign_voting(secret, &bytes);
+            let secret = &facts.network.keys(member).lottery;
+            let ticket = facts.signatures.sign_lottery(secret, &bytes);
             (draw(ticket.as_ref()), member)
         });
         let Some((best, winner)) = draws.min() else {

@@ -78,8 +78,11 @@ impl Grounds {
             return true;
         };
         let bytes = ticket_bytes(facts, header, &seed);
-        let key = facts.voting_keys.get(header.proposer.as_usize());
-        key.is_some_and(|key| facts.signatures.verify_voting(key, &bytes, &header.ticket))
+        let proposer = facts.cards.get(header.proposer.as_usize());
+        proposer.is_some_and(|proposer| {
+            let key = &proposer.lottery_key;
+            facts.signatures.verify_lottery(key, &bytes, &header.ticket)
+        })
     }
 }
 

@@ -18,7 +18,7 @@ mod votes;
 
 use std::sync::Arc;
 
-use types::{FaultModel, Signatures, VotingPublicKey};
+use types::{FaultModel, MemberCard, Signatures};
 
 pub(crate) use progress::{Progress, settling_time};
 
@@ -41,7 +41,8 @@ pub(crate) struct Facts {
     /// Members that are not honest in this simulation.
     pub(crate) liars: usize,
     pub(crate) honest: Vec<bool>,
-    pub(crate) voting_keys: Vec<VotingPublicKey>,
+    /// The members' cards, in the order of their indexes.
+    pub(crate) cards: Vec<MemberCard>,
     pub(crate) chain: types::ChainId,
     /// Microseconds.
     pub(crate) min_wait: u64,
@@ -68,19 +69,14 @@ impl Facts {
         for host in plan.honest() {
             honest[host] = true;
         }
-        let mut voting_keys: Vec<_> = network
-            .genesis
-            .members
-            .iter()
-            .map(|card| card.voting_key)
-            .collect();
-        voting_keys.sort_unstable_by_key(|key| *key.as_bytes());
+        let mut cards = network.genesis.members.clone();
+        cards.sort_unstable_by_key(|card| *card.lottery_key.as_bytes());
         Self {
             members,
             quorum,
             liars: honest.iter().filter(|honest| !**honest).count(),
             honest,
-            voting_keys,
+            cards,
             chain: network.chain,
             min_wait: plan.timing.min_wait.0,
             mean_wait: plan.timing.mean_wait.0,

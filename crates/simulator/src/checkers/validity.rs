@@ -55,11 +55,12 @@ fn root(leaves: &[[u8; 32]]) -> [u8; 32] {
 impl Validity {
     fn check(&mut self, facts: &Facts, header: &Header, batches: &[BatchId]) -> Result<(), String> {
         let seed = self.seed.unwrap_or(*facts.chain.as_bytes());
-        let Some(key) = facts.voting_keys.get(header.proposer.as_usize()) else {
+        let Some(proposer) = facts.cards.get(header.proposer.as_usize()) else {
             return Err("its proposer is no member".to_owned());
         };
         let bytes = ticket_bytes(facts, header, &seed);
-        if !facts.signatures.verify_voting(key, &bytes, &header.ticket) {
+        let key = &proposer.lottery_key;
+        if !facts.signatures.verify_lottery(key, &bytes, &header.ticket) {
             return Err("its ticket is not its proposer's".to_owned());
         }
         if header.timestamp.0 <= self.timestamp_millis {

@@ -42,9 +42,16 @@ impl Draws {
         let bytes = ticket_bytes(&network.chain, Epoch(0), header.height, &self.seed);
         let members = network.len();
         let of = |host: usize| -> Draw {
-            let (index, voting) = (network.index(host), &network.keys(host).voting);
+            let (index, lottery) = (network.index(host), &network.keys(host).lottery);
             let timing = &network.genesis.timing;
-            draw(&*network.signatures, voting, &bytes, index, timing, members)
+            draw(
+                &*network.signatures,
+                lottery,
+                &bytes,
+                index,
+                timing,
+                members,
+            )
         };
         let mut ranks: Vec<_> = (0..members).map(|host| (of(host).rank, host)).collect();
         ranks.sort_unstable();

@@ -166,7 +166,7 @@ fn invalid_proposer() {
         &stories,
         &[
             "a block that its proposer did not sign",
-            "format version 3",
+            "format version 4",
             "its height is not one above",
             "its timestamp is not later",
             "its ticket is not its proposer's",

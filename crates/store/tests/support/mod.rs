@@ -13,9 +13,9 @@ use store::{
 };
 use types::{
     Amount, Batch, BatchId, Block, Certificate, ChainId, Digest, Entry, Epoch, Equivocation,
-    Frontier, FullBatch, Header, Height, IdentitySignature, LogSize, MemberId, MemberIndex, Order,
-    OrderId, PersonalPart, Seed, SignedBlock, Text, UnixMillis, VerifiedBatch, Vote, VoteKind,
-    VotingSignature, Voucher, block::batches_root, block::genesis_block_hash,
+    Frontier, FullBatch, Header, Height, IdentitySignature, LogSize, LotterySignature, MemberId,
+    MemberIndex, Order, OrderId, PersonalPart, Seed, Share, SignedBlock, Text, UnixMillis,
+    VerifiedBatch, Vote, VoteKind, Voucher, block::batches_root, block::genesis_block_hash,
 };
 
 pub const CHAIN: ChainId = ChainId::new([7; 32]);
@@ -71,7 +71,7 @@ pub fn vote(height: u64, block: u8) -> Vote {
         height: Height(height),
         block: types::BlockHash::new([block; 32]),
         voter: MemberIndex(1),
-        signature: VotingSignature::new([3; 48]),
+        signature: IdentitySignature::new([3; 64]),
     }
 }
 
@@ -90,8 +90,12 @@ pub fn certificate(kind: VoteKind, block: &SignedBlock) -> Certificate {
         epoch: Epoch(0),
         height: block.header().height,
         block: block.hash(),
-        signers: vec![MemberIndex(0), MemberIndex(2)],
-        signature: VotingSignature::new([4; 48]),
+        votes: [0, 2]
+            .map(|voter| Share {
+                voter: MemberIndex(voter),
+                signature: IdentitySignature::new([4; 64]),
+            })
+            .to_vec(),
     }
 }
 
@@ -158,7 +162,7 @@ impl Chain {
             parent,
             timestamp: UnixMillis(1000 + height.0),
             proposer: MemberIndex(0),
-            ticket: VotingSignature::new([5; 48]),
+            ticket: LotterySignature::new([5; 48]),
             batches_root: batches_root(&ids),
             log_size: self.frontier.size(),
             log_root: self.frontier.root(),

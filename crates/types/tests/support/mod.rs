@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use types::{
     Amount, Batch, Block, BlsAndEd25519, Certificate, Entry, Epoch, FullBatch, Genesis, Header,
-    Height, IdentitySecret, IdentitySignature, LogIndex, LogSize, MemberCard, MemberIndex, Micros,
-    Order, PersonalPart, Receipt, Signatures, SignedBlock, Simulated, Text, Timing, UnixMillis,
-    Vote, VoteKind, VotingSecret, VotingSignature, Voucher,
+    Height, IdentitySecret, IdentitySignature, LogIndex, LogSize, LotterySecret, MemberCard,
+    MemberIndex, Micros, Order, PersonalPart, Receipt, Signatures, SignedBlock, Simulated, Text,
+    Timing, UnixMillis, Vote, VoteKind, Voucher,
     block::{batches_root, genesis_block_hash},
     genesis::Admission,
     members::FaultModel,
@@ -29,13 +29,13 @@ pub(crate) fn identity(number: u8) -> IdentitySecret {
     IdentitySecret::new([number; 32])
 }
 
-pub(crate) fn voting(number: u8) -> VotingSecret {
-    VotingSecret::new([number.wrapping_add(100); 32])
+pub(crate) fn lottery(number: u8) -> LotterySecret {
+    LotterySecret::new([number.wrapping_add(100); 32])
 }
 
 pub(crate) fn card(signatures: &dyn Signatures, number: u8) -> MemberCard {
     let name = Text::new(format!("Shop {number}")).unwrap();
-    MemberCard::new(signatures, name, &identity(number), &voting(number))
+    MemberCard::new(signatures, name, &identity(number), &lottery(number))
 }
 
 /// A network of members 1 to `members`.
@@ -64,10 +64,10 @@ pub(crate) fn genesis(signatures: &dyn Signatures, members: u8) -> Genesis {
 
 /// The secrets' number of a member, by its index.
 pub(crate) fn number_of(signatures: &dyn Signatures, genesis: &Genesis, index: MemberIndex) -> u8 {
-    let key = genesis.member_set().get(index).unwrap().voting_key;
+    let key = genesis.member_set().get(index).unwrap().lottery_key;
     let mut numbers = 1..=u8::MAX;
     numbers
-        .find(|number| signatures.voting_public(&voting(*number)) == key)
+        .find(|number| signatures.lottery_public(&lottery(*number)) == key)
         .unwrap()
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn signed_block(signatures: &dyn Signatures, genesis: &Genesis) -> Si
         parent: genesis_block_hash(&genesis.chain_id()),
         timestamp: UnixMillis(1_700_000_000_500),
         proposer: MemberIndex(0),
-        ticket: signatures.sign_voting(&voting(number), b"a ticket"),
+        ticket: signatures.sign_lottery(&lottery(number), b"a ticket"),
         batches_root: batches_root(&batches),
         log_size: LogSize(leaves.len() as u64),
         log_root: merkle::root(&leaves),
@@ -184,7 +184,7 @@ pub(crate) fn vote(
     voter: u16,
 ) -> Vote {
     let voter = MemberIndex(voter);
-    let secret = voting(number_of(signatures, genesis, voter));
+    let secret = identity(number_of(signatures, genesis, voter));
     let chain = genesis.chain_id();
     Vote::sign(
         signatures,
@@ -206,19 +206,15 @@ pub(crate) fn certificate(
     header: &Header,
     signers: &[u16],
 ) -> Certificate {
-    let shares: Vec<VotingSignature> = signers
+    let votes = signers
         .iter()
-        .map(|voter| vote(signatures, genesis, kind, header, *voter).signature)
-        .collect();
+        .map(|voter| vote(signatures, genesis, kind, header, *voter).share());
     Certificate {
         kind,
         epoch: header.epoch,
         height: header.height,
         block: header.hash(),
-        signers: signers.iter().copied().map(MemberIndex).collect(),
-        signature: signatures
-            .aggregate(&shares)
-            .unwrap_or(VotingSignature::ZERO),
+        votes: votes.collect(),
     }
 }
 

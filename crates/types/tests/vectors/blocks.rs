@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use types::{
     BlockHash, BlsAndEd25519, Certificate, Epoch, Genesis, Header, Height, IdentityPublicKey,
-    LogSize, MemberIndex, Seed, Signatures as _, SignedHeader, UnixMillis, VoteKind,
-    VotingSignature, encode,
+    IdentitySignature, LogSize, LotterySignature, MemberIndex, Seed, Share, Signatures as _,
+    SignedHeader, UnixMillis, VoteKind, encode,
     encoding::{Domain, signing_bytes},
     genesis::next_seed,
     members::FaultModel,
@@ -20,7 +20,7 @@ use crate::support::{
 fn seeds() {
     let chain = genesis(&BlsAndEd25519::new(), 4);
     let header = signed_block(&BlsAndEd25519::new(), &chain).header().clone();
-    let next = |name: &str, parent: Seed, ticket: VotingSignature| {
+    let next = |name: &str, parent: Seed, ticket: LotterySignature| {
         let outcome = Ok::<_, String>(json!({ "seed": next_seed(&parent, &ticket) }));
         case(name, json!({ "parent": parent, "ticket": ticket }), outcome)
     };
@@ -35,9 +35,9 @@ fn seeds() {
         next(
             "any bytes",
             Seed::new([3; 32]),
-            VotingSignature::new([7; 48]),
+            LotterySignature::new([7; 48]),
         ),
-        next("zeros", Seed::ZERO, VotingSignature::ZERO),
+        next("zeros", Seed::ZERO, LotterySignature::ZERO),
     ];
     compare(
         "seeds.json",
@@ -122,23 +122,18 @@ fn judged(
             "signing_bytes": hex::encode(signing),
         }));
     }
-    let signers = &certificate.signers;
-    Err(if !signers.is_sorted_by(|first, second| first < second) {
-        "its signers do not rise"
-    } else if signers.len() < members.quorum() {
-        "its signers are fewer than a quorum"
-    } else if signers.iter().any(|signer| members.get(*signer).is_none()) {
-        "a signer is not among the members"
-    } else {
-        "its signature is not that of its signers"
-    })
-}
-
-/// The point that is the sum of nothing.
-fn infinity() -> VotingSignature {
-    let mut bytes = [0; 48];
-    bytes[0] = 0xc0;
-    VotingSignature::new(bytes)
+    let votes = &certificate.votes;
+    Err(
+        if !votes.is_sorted_by(|first, second| first.voter < second.voter) {
+            "its voters do not rise"
+        } else if votes.len() < members.quorum() {
+            "its voters are fewer than a quorum"
+        } else if votes.iter().any(|vote| members.get(vote.voter).is_none()) {
+            "a voter is not among the members"
+        } else {
+            "a signature is not that of its voter"
+        },
+    )
 }
 
 #[test]
@@ -175,21 +170,32 @@ fn certificates() {
         certificate
     };
     let refused = [
-        ("too few signers", by(finalize, &[0, 1])),
+        ("too few voters", by(finalize, &[0, 1])),
         ("nobody", by(finalize, &[])),
-        ("a signer twice", by(finalize, &[0, 1, 1])),
-        ("signers that do not rise", by(finalize, &[1, 0, 3])),
+        ("a voter twice", by(finalize, &[0, 1, 1])),
+        ("voters that do not rise", by(finalize, &[1, 0, 3])),
         (
-            "a signer beyond the members",
-            changed(|of| of.signers[2] = MemberIndex(4)),
+            "a voter beyond the members",
+            changed(|of| of.votes[2].voter = MemberIndex(4)),
         ),
         (
-            "a signer who did not sign",
-            changed(|of| of.signers.insert(2, MemberIndex(2))),
+            "a quorum, and one whose signature is another's",
+            changed(|of| {
+                let signature = of.votes[1].signature;
+                let voter = MemberIndex(2);
+                of.votes.insert(2, Share { voter, signature });
+            }),
         ),
         (
-            "another signer in the place of one",
-            changed(|of| of.signers[2] = MemberIndex(2)),
+            "another voter in the place of one",
+            changed(|of| of.votes[2].voter = MemberIndex(2)),
+        ),
+        (
+            "signatures of each other's",
+            changed(|of| {
+                let first = of.votes[0].signature;
+                of.votes[0].signature = std::mem::replace(&mut of.votes[1].signature, first);
+            }),
         ),
         (
             "the certificate of another block",
@@ -206,19 +212,12 @@ fn certificates() {
             },
         ),
         (
-            "an aggregate that is no point",
-            changed(|of| of.signature = VotingSignature::new([0xff; 48])),
+            "a signature that is none",
+            changed(|of| of.votes[1].signature = IdentitySignature::new([0xff; 64])),
         ),
         (
-            "an aggregate at infinity",
-            changed(|of| of.signature = infinity()),
-        ),
-        (
-            "the aggregate of more signers than are named",
-            Certificate {
-                signers: right.signers.clone(),
-                ..by(finalize, &[0, 1, 2, 3])
-            },
+            "a signature with one bit changed",
+            changed(|of| of.votes[1].signature = spoiled(of.votes[1].signature)),
         ),
     ];
     for (name, certificate) in &refused {

@@ -2,15 +2,14 @@
 
 use serde_json::{Value, json};
 use types::{
-    BlsAndEd25519, Genesis, MemberCard, Micros, Text, VotingPublicKey, VotingSignature, encode,
+    BlsAndEd25519, Genesis, LotteryPublicKey, LotterySignature, MemberCard, Micros, Text, encode,
     genesis::{MAX_BLOCK_BYTES, MAX_BLOCK_ORDERS, MAX_WAIT},
     members::FaultModel,
 };
 
 use crate::support::{
-    card, genesis, identity,
+    card, genesis, identity, lottery,
     vectors::{case, compare},
-    voting,
 };
 
 fn judged(name: &str, genesis: &Genesis) -> Value {
@@ -82,32 +81,32 @@ fn genesis_files() {
             of.members[1].possession = of.members[0].possession;
         }),
         ("a proof of possession that is no point", |of| {
-            of.members[1].possession = VotingSignature::new([0xff; 48]);
+            of.members[1].possession = LotterySignature::new([0xff; 48]);
         }),
-        ("a voting key that is no point", |of| {
-            of.members[1].voting_key = VotingPublicKey::new([0xff; 96]);
+        ("a lottery key that is no point", |of| {
+            of.members[1].lottery_key = LotteryPublicKey::new([0xff; 96]);
         }),
-        ("a voting key at infinity", |of| {
+        ("a lottery key at infinity", |of| {
             let mut key = [0; 96];
             let mut proof = [0; 48];
             (key[0], proof[0]) = (0xc0, 0xc0);
-            of.members[1].voting_key = VotingPublicKey::new(key);
-            of.members[1].possession = VotingSignature::new(proof);
+            of.members[1].lottery_key = LotteryPublicKey::new(key);
+            of.members[1].possession = LotterySignature::new(proof);
         }),
         ("one identity key twice", |of| {
             let name = Text::new("Shop 2").unwrap();
             let signatures = &BlsAndEd25519::new();
-            of.members[1] = MemberCard::new(signatures, name, &identity(1), &voting(2));
+            of.members[1] = MemberCard::new(signatures, name, &identity(1), &lottery(2));
         }),
-        ("one voting key twice", |of| {
+        ("one lottery key twice", |of| {
             let name = Text::new("Shop 2").unwrap();
             let signatures = &BlsAndEd25519::new();
-            of.members[1] = MemberCard::new(signatures, name, &identity(2), &voting(1));
+            of.members[1] = MemberCard::new(signatures, name, &identity(2), &lottery(1));
         }),
         ("one name twice", |of| {
             let name = Text::new("Shop 1").unwrap();
             let signatures = &BlsAndEd25519::new();
-            of.members[1] = MemberCard::new(signatures, name, &identity(2), &voting(2));
+            of.members[1] = MemberCard::new(signatures, name, &identity(2), &lottery(2));
         }),
         ("no members", |of| of.members.clear()),
         ("another version of the format", |of| of.version += 1),

@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use sha2::{Digest as _, Sha256};
 use types::{
-    BlsAndEd25519, FaultModel, Genesis, IdentitySecret, MemberCard, Micros, Signatures as _, Text,
-    Timing, UnixMillis, VotingSecret, genesis::MAX_MEMBERS,
+    BlsAndEd25519, FaultModel, Genesis, IdentitySecret, LotterySecret, MemberCard, Micros,
+    Signatures as _, Text, Timing, UnixMillis, genesis::MAX_MEMBERS,
 };
 
 use super::{DevArgs, genesis_file};
@@ -154,7 +154,7 @@ fn found_network(args: &DevArgs, shops: usize, timing: Timing) -> anyhow::Result
             &signatures,
             Text::new(name)?,
             &keys.identity,
-            &keys.voting,
+            &keys.lottery,
         ));
     }
     let terms = Terms {
@@ -185,7 +185,7 @@ fn seeded_keys(seed: u64, place: usize) -> MemberKeys {
     };
     MemberKeys {
         identity: IdentitySecret::new(derive("identity")),
-        voting: VotingSecret::new(derive("voting")),
+        lottery: LotterySecret::new(derive("lottery")),
     }
 }
 
@@ -193,7 +193,7 @@ fn seeded_keys(seed: u64, place: usize) -> MemberKeys {
 fn ensure_same(folder: &Path, keys: &MemberKeys) -> anyhow::Result<()> {
     let found = MemberKeys::load(folder)?;
     let same = found.identity.expose() == keys.identity.expose()
-        && found.voting.expose() == keys.voting.expose();
+        && found.lottery.expose() == keys.lottery.expose();
     ensure!(
         same,
         "{} holds keys that do not follow from this --seed; remove that folder, or found the network in another one \
