@@ -141,6 +141,15 @@ describe('a header', () => {
       '2 votes where 3',
     ],
     [
+      'other voters',
+      () =>
+        withFrame(4, ({ header }) => {
+          const { votes, ...certificate } = net.certificate(header, [0, 1, 2]);
+          return { certificate: { ...certificate, votes: votes.map((vote) => ({ ...vote, voter: vote.voter + 1 })) } };
+        }),
+      'the finality certificate has a signature',
+    ],
+    [
       'votes for another block',
       () =>
         withFrame(4, ({ header }) => {
@@ -211,6 +220,14 @@ describe('the stream of headers', () => {
     const empty = new FrameReader();
     expect(empty.push(new Uint8Array())).toEqual([]);
     expect(() => empty.end()).not.toThrow();
+  });
+
+  it('has room for the votes of a hundred members', () => {
+    const { header, signature } = frameAt(0);
+    const one = net.certificate(header, [0]);
+    const votes = Array.from({ length: 100 }, (_, voter) => ({ voter, signature }));
+    const frame = { header, signature, certificate: { ...one, votes } };
+    expect(new FrameReader().push(encodeFrame(frame))).toEqual([frame]);
   });
 
   it('is refused where a frame is too long, too short, or not a header', () => {

@@ -109,9 +109,16 @@ describe('a genesis', () => {
     ['the name Aroma', { members: [...base.members, base.members[0]] }],
     ["a member's name is a text of 65", { members: [{ ...base.members[0], name: 'a'.repeat(65) }] }],
     ['the proof that Other has the secret', { members: [{ ...base.members[0], name: 'Other' }] }],
-    ['the proof that Aroma has the secret', { members: [{ ...base.members[0], identity_key: '00'.repeat(32) }] }],
+    [
+      'the proof that Aroma has the secret',
+      { members: [{ ...base.members[0], identity_key: base.members[1]?.identity_key }] },
+    ],
     ['the proof that Aroma has', { members: [{ ...base.members[0], possession: base.members[1]?.possession }] }],
     ['the proof that Aroma has', { members: [{ ...base.members[0], lottery_key: base.members[1]?.lottery_key }] }],
+    [
+      'everybody could sign with the identity key of Aroma',
+      { members: [{ ...base.members[0], identity_key: `01${'00'.repeat(31)}` }] },
+    ],
     ['the lottery key of Aroma is not a point', { members: [{ ...base.members[0], lottery_key: '00'.repeat(96) }] }],
     ['Aroma is the identity', { members: [{ ...base.members[0], lottery_key: `c0${'00'.repeat(95)}` }] }],
     [

@@ -40,7 +40,7 @@ describe('BLS signatures', () => {
     expect(verifyAll([])).toBe(true);
   });
 
-  it('do not hold for another message, other signers or another suite', () => {
+  it('do not hold for another message, another signer or another suite', () => {
     const [a, b] = good as [Claim, Claim];
     const bad: Claim[] = [
       { ...a, message: toUtf8('x') },

@@ -106,7 +106,7 @@ fn proofs() {
             cases.push(case);
         }
     }
-    let reshaped: [(&str, Change); 6] = [
+    let reshaped: [(&str, Change); 9] = [
         ("a path that goes on", |proof| {
             let path = proof["path"].as_array_mut().unwrap();
             path.push(path[0].clone());
@@ -116,6 +116,15 @@ fn proofs() {
             proof["certificate"]["votes"].as_array_mut().unwrap().pop();
         }),
         ("a field too many", |proof| proof["order"]["tip"] = 1.into()),
+        ("a field too many in the header", |proof| {
+            proof["header"]["tip"] = 1.into();
+        }),
+        ("a field too many in the certificate", |proof| {
+            proof["certificate"]["tip"] = 1.into();
+        }),
+        ("a field too many in a vote", |proof| {
+            proof["certificate"]["votes"][0]["tip"] = 1.into();
+        }),
         ("a field too few", |proof| {
             proof["order"].as_object_mut().unwrap().remove("currency");
         }),

@@ -40,7 +40,7 @@ pub(crate) struct Workshop {
 /// What the genesis says about time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timing {
-    /// Mean wait 50 ms and grace 20 ms: a height costs about 10 ms of BLS over four nodes, so that
+    /// Mean wait 50 ms and grace 20 ms: a height costs about 5 ms of BLS over four nodes, so that
     /// with few heights the processors have time for orders.
     Throughput,
     /// A preset of the program.

@@ -22,12 +22,12 @@ pub enum VoteOutcome {
 
 #[derive(Debug, Default)]
 struct Votes {
-    shares: BTreeMap<MemberIndex, Counted>,
+    shares: BTreeMap<MemberIndex, Held>,
     certified: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Counted {
+struct Held {
     share: Share,
     verified: bool,
 }
@@ -69,14 +69,14 @@ impl Tally {
             return VoteOutcome::Ignored;
         }
         let votes = self.votes.entry(key).or_default();
-        let counted = Counted {
+        let held = Held {
             share: vote.share(),
             verified: own,
         };
         if votes.shares.contains_key(&vote.voter) {
             return VoteOutcome::Ignored;
         }
-        votes.shares.insert(vote.voter, counted);
+        votes.shares.insert(vote.voter, held);
         if votes.certified || votes.shares.len() < members.quorum() {
             return VoteOutcome::Counted;
         }
@@ -94,8 +94,8 @@ impl Tally {
         let unverified: Vec<Share> = votes
             .shares
             .values()
-            .filter(|counted| !counted.verified)
-            .map(|counted| counted.share)
+            .filter(|held| !held.verified)
+            .map(|held| held.share)
             .collect();
         let mut wrong = Vec::new();
         if !mutated(Mutation::SpoiledShares) {
@@ -104,8 +104,8 @@ impl Tally {
         for voter in &wrong {
             votes.shares.remove(voter);
         }
-        for counted in votes.shares.values_mut() {
-            counted.verified = true;
+        for held in votes.shares.values_mut() {
+            held.verified = true;
         }
         if votes.shares.len() < members.quorum() {
             return VoteOutcome::Spoiled(wrong);
@@ -116,7 +116,7 @@ impl Tally {
             epoch: vote.epoch,
             height: vote.height,
             block: vote.block,
-            votes: votes.shares.values().map(|counted| counted.share).collect(),
+            votes: votes.shares.values().map(|held| held.share).collect(),
         };
         VoteOutcome::Certificate(certificate, wrong)
     }

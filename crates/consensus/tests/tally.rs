@@ -64,12 +64,12 @@ impl Count {
     }
 
     #[track_caller]
-    fn certified(&self, outcome: VoteOutcome, signers: &[u16], wrong: &[u16]) -> Certificate {
+    fn certified(&self, outcome: VoteOutcome, voters: &[u16], wrong: &[u16]) -> Certificate {
         let VoteOutcome::Certificate(certificate, found) = outcome else {
             panic!("no certificate: {outcome:?}");
         };
-        let voters: Vec<_> = certificate.votes.iter().map(|share| share.voter).collect();
-        assert_eq!(voters, indexes(signers));
+        let named: Vec<_> = certificate.votes.iter().map(|share| share.voter).collect();
+        assert_eq!(named, indexes(voters));
         assert_eq!(found, indexes(wrong));
         let place = (certificate.kind, certificate.epoch, certificate.height);
         assert_eq!(place, (VoteKind::Certify, Epoch(0), Height(1)));
@@ -202,10 +202,8 @@ fn several_wrong_shares_are_found_wherever_they_are() {
                     assert_eq!(outcome, VoteOutcome::Counted);
                     continue;
                 }
-                let signers: Vec<u16> = (0..=voter)
-                    .filter(|signer| !wrong.contains(signer))
-                    .collect();
-                count.certified(outcome, &signers, &[]);
+                let voters: Vec<u16> = (0..=voter).filter(|right| !wrong.contains(right)).collect();
+                count.certified(outcome, &voters, &[]);
             }
         }
     }

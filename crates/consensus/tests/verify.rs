@@ -174,10 +174,10 @@ impl Chain {
         signatures: &dyn Signatures,
         height: u64,
         kind: VoteKind,
-        signers: &[u16],
+        voters: &[u16],
     ) {
         let hash = self.block(height).block.hash();
-        let votes = signers
+        let votes = voters
             .iter()
             .map(|voter| {
                 self.network

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use types::{
     Currency, FORMAT_VERSION, Genesis, GenesisError, MemberCard, Micros, Signatures, Text, Timing,
     UnixMillis,
@@ -65,7 +65,7 @@ pub enum FoundingError {
     },
     /// A card whose keys are not proved.
     #[error(
-        "{path}: the proof of possession of {name:?} does not fit its keys; ask the member for its card again"
+        "{path}: the card of {name:?} does not prove that its keys are its own; ask the member for its card again"
     )]
     CardNotProved {
         /// Where.
@@ -94,14 +94,27 @@ pub enum FoundingError {
 /// When the file cannot be read, is not a genesis, or is one that cannot work.
 pub fn read_genesis(signatures: &dyn Signatures, path: &Path) -> Result<Genesis, FoundingError> {
     let advice = "copy it again, unchanged, from another member";
-    let genesis: Genesis = read_json(path, "a genesis file", advice)?;
-    genesis
-        .check(signatures)
-        .map_err(|error| FoundingError::Genesis {
-            path: path.to_owned(),
-            error,
-        })?;
-    Ok(genesis)
+    let genesis = match read_json::<Genesis>(path, "a genesis file", advice) {
+        Ok(genesis) => genesis.check(signatures).map(|()| genesis),
+        // What another version calls its fields is of no interest.
+        Err(error) => match read_json(path, "a genesis file", advice) {
+            Ok(Versioned { version }) if version != FORMAT_VERSION => Err(GenesisError::Version {
+                found: version,
+                expected: FORMAT_VERSION,
+            }),
+            _ => return Err(error),
+        },
+    };
+    genesis.map_err(|error| FoundingError::Genesis {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// What every version of a genesis file has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u16,
 }
 
 /// Writes a genesis into a new file.
@@ -112,7 +125,7 @@ pub fn write_genesis(path: &Path, genesis: &Genesis) -> Result<(), FoundingError
     write_new_json(path, "the genesis file", genesis)
 }
 
-/// Reads a member's card and checks its proof of possession.
+/// Reads a member's card and checks that it proves its keys.
 ///
 /// # Errors
 /// When the file cannot be read, is not a card, or proves nothing.
@@ -339,7 +352,7 @@ mod tests {
         let renamed = fs::read_to_string(&path).unwrap().replace("anna", "emma");
         fs::write(&path, renamed).unwrap();
         let error = read_card(&Simulated, &path).unwrap_err().to_string();
-        assert!(error.ends_with("the proof of possession of \"emma\" does not fit its keys; ask the member for its card again"));
+        assert!(error.ends_with("the card of \"emma\" does not prove that its keys are its own; ask the member for its card again"));
     }
 
     #[test]
@@ -365,6 +378,7 @@ mod tests {
 
         let mut json = serde_json::to_value(&genesis).unwrap();
         json["version"] = 9.into();
+        json["colour"] = "green".into();
         fs::write(&path, json.to_string()).unwrap();
         assert!(
             refusal().contains("the genesis has format version 9; this program reads version 3")

@@ -42,7 +42,7 @@ pub struct Network {
 /// A member's keys.
 #[derive(Clone)]
 pub struct Keys {
-    /// Signs blocks and batches.
+    /// Signs blocks, batches and votes.
     pub identity: IdentitySecret,
     /// Draws tickets.
     pub lottery: LotterySecret,

@@ -191,10 +191,10 @@ fn another_chain_version_or_file_is_refused_in_words() {
     assert!(matches!(opened, Err(StoreError::ForeignIndex)));
 
     let newer = disk.copy();
-    newer.flip_bit(0, 8, 0);
+    newer.flip_bit(0, 8, 2);
     let message = open(&newer, &MemoryIndex::new()).err().unwrap().to_string();
     assert!(
-        message.contains("version 3") && message.contains("version 2"),
+        message.contains("version 7") && message.contains("version 3"),
         "{message}"
     );
 

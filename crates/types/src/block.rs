@@ -15,6 +15,7 @@ use crate::{
 
 /// What a block is, in one hash's reach.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Header {
     /// Format version.
     pub version: u16,

@@ -46,7 +46,7 @@ pub struct Member {
     pub id: MemberId,
     /// What people call it.
     pub name: String,
-    /// Signs its blocks, batches and connections.
+    /// Signs its blocks, batches, votes and connections.
     pub identity_key: IdentityPublicKey,
     /// Draws its tickets.
     pub lottery_key: LotteryPublicKey,

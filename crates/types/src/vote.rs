@@ -54,6 +54,7 @@ pub struct Vote {
 
 /// A quorum's votes of one kind on one block.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// What the votes say.
     pub kind: VoteKind,
@@ -71,6 +72,7 @@ pub struct Certificate {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
+#[serde(deny_unknown_fields)]
 pub struct Share {
     /// Who voted.
     pub voter: MemberIndex,

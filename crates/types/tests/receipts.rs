@@ -127,7 +127,7 @@ fn each_change_is_found() {
             ReceiptError::OtherHeader,
         ),
         (
-            "a signer left out",
+            "a voter left out",
             |receipt| {
                 receipt.certificate.votes.pop();
             },
@@ -175,8 +175,8 @@ fn a_certificate_needs_a_quorum_of_different_members() {
         let (chain, members) = (genesis.chain_id(), genesis.member_set());
         let header = signed_block(signatures, &genesis).header().clone();
         let kind = VoteKind::Finalize;
-        let holds = |signers: &[u16]| {
-            let certificate = certificate(signatures, &genesis, kind, &header, signers);
+        let holds = |voters: &[u16]| {
+            let certificate = certificate(signatures, &genesis, kind, &header, voters);
             certificate.verify(signatures, &chain, &members)
         };
         assert!(holds(&[0, 1, 2]), "{name}");
@@ -194,13 +194,13 @@ fn a_certificate_needs_a_quorum_of_different_members() {
         let signature = right.votes[2].signature;
         let voter = MemberIndex(3);
         padded.votes.push(types::Share { voter, signature });
-        assert!(!verify(&padded), "{name}: a signer who did not sign");
+        assert!(!verify(&padded), "{name}: a voter who did not sign");
         let mut foreign = right.clone();
         foreign.votes[2].voter = MemberIndex(4);
         assert!(!verify(&foreign), "{name}: no such member");
         let mut swapped = right.clone();
         swapped.votes[2].voter = MemberIndex(3);
-        assert!(!verify(&swapped), "{name}: another signer");
+        assert!(!verify(&swapped), "{name}: another voter");
         let mut other_kind = right.clone();
         other_kind.kind = VoteKind::Certify;
         assert!(!verify(&other_kind), "{name}: another kind");

@@ -1,7 +1,7 @@
 import { concat, Reader } from './bytes';
-import { type Certificate, readCertificate } from './certificate';
+import { type Certificate, MAX_CERTIFICATE_BYTES, readCertificate } from './certificate';
 import { SIGNATURE_BYTES } from './ed25519';
-import { type Header, readHeader } from './header';
+import { type Header, HEADER_BYTES, readHeader } from './header';
 import { about, Refused } from './refused';
 
 /** A header with its proposer's signature, and its finality certificate where it has one of its own. */
@@ -12,7 +12,7 @@ export interface SignedHeader {
 }
 
 const LENGTH_BYTES = 4;
-const MAX_FRAME_BYTES = 1024;
+const MAX_FRAME_BYTES = HEADER_BYTES + SIGNATURE_BYTES + 1 + MAX_CERTIFICATE_BYTES;
 
 /** Decodes a frame of `GET /v1/headers`: a header, its signature and perhaps a certificate (docs/protocol.md §2). */
 export function decodeFrame(bytes: Uint8Array): SignedHeader {

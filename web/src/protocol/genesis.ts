@@ -10,7 +10,7 @@ import {
   type LotteryKey,
 } from './bls';
 import { compareBytes, toHex, Writer } from './bytes';
-import { KEY_BYTES } from './ed25519';
+import { KEY_BYTES, NOBODYS_SIGNATURE, verifyEd25519 } from './ed25519';
 import { hash } from './hash';
 import { type Fields, readObject } from './fields';
 import { parseJson } from './json';
@@ -218,6 +218,9 @@ function membersOf(cards: readonly MemberCard[]): Member[] {
 
 function openCard(card: MemberCard): { member: Member; possession: Claim } {
   const { name, identityKey, lotteryKey: lotteryKeyBytes } = card;
+  if (verifyEd25519(NOBODYS_SIGNATURE, new Uint8Array(), identityKey)) {
+    throw new Refused(`everybody could sign with the identity key of ${name}`);
+  }
   const lotteryKey = about(`the lottery key of ${name}`, () => decodeLotteryKey(lotteryKeyBytes));
   const signature = about(`the proof of possession of ${name}`, () => decodeLotterySignature(card.possession));
   const message = hash('possession', writeKeys(new Writer(), card).bytes());

@@ -22,6 +22,9 @@ export interface Header {
   readonly logRoot: Uint8Array;
 }
 
+/** How long an encoded header is. */
+export const HEADER_BYTES = 2 + HASH_BYTES + 8 + 8 + HASH_BYTES + 8 + 2 + LOTTERY_SIGNATURE_BYTES + HASH_BYTES + 8 + HASH_BYTES;
+
 /** Encodes a header (docs/protocol.md §2, header). */
 export function encodeHeader(header: Header): Uint8Array {
   return new Writer()

@@ -1,5 +1,5 @@
 import { equalBytes, toHex } from './bytes';
-import { checkCertificate } from './certificate';
+import { checkCertificate, memberAt } from './certificate';
 import { EPOCH, type Member, type Network, openNetwork, VERSION } from './genesis';
 import { headerHash } from './header';
 import { leafHash, rootOfPath } from './merkle';
@@ -204,12 +204,17 @@ function checkQuorum({ header, certificate }: Receipt, network: Network): Findin
   const block = { epoch, height, hash: headerHash(header) };
   const voters = about('the certificate', () => checkCertificate(network, certificate, 'finalize', block));
   const names = voters.map(({ name }) => name);
-  const signatures = names.map((name, index) => [`signature of ${name}`, certificate.votes[index]?.signature] as const);
   return {
     ok: true,
     detail:
       `${names.length} of ${network.members.length} members signed block ${height} as final, and ` +
       `${network.quorum} make a quorum: ${names.join(', ')}.`,
-    values: hexValues({ 'block signed': certificate.block, ...Object.fromEntries(signatures) }),
+    values: [
+      ...hexValues({ 'block signed': certificate.block }),
+      ...certificate.votes.map(({ voter, signature }) => ({
+        label: `signature of ${memberAt(network, voter).name}`,
+        value: toHex(signature),
+      })),
+    ],
   };
 }

@@ -23,7 +23,7 @@ mod view;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread::JoinHandle};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use api::{ApiConfig, EventFeed};
 use network::{Config, Events, Handle, Hello, NamedKey, Network, NetworkError};
 use store::{Recovered, Store};
@@ -64,7 +64,7 @@ impl ShopConfig {
     /// Opens the data folder and reads what a restart needs. Nothing is heard or said yet.
     ///
     /// # Errors
-    /// When the keys are no member's, or the data folder is in use, damaged or of another network.
+    /// When the keys are no member's or not of the same one, or the data folder is in use, damaged or of another network.
     pub async fn open(self) -> anyhow::Result<OpenShop> {
         let signatures: Arc<dyn Signatures> = Arc::new(BlsAndEd25519::new());
         let members = Arc::new(self.genesis.member_set());
@@ -80,6 +80,14 @@ impl ShopConfig {
             .get(index)
             .cloned()
             .context("an index names a member")?;
+        if signatures.lottery_public(&self.keys.lottery) != me.lottery_key {
+            bail!(
+                "the lottery key in {} is not the one that the genesis file has for {}; put back the lottery.key that its \
+                 card was made with",
+                self.data.display(),
+                me.name,
+            );
+        }
         let menu = MenuFile::open(&self.data, self.genesis.currency)?;
         let chain = self.genesis.chain_id();
         let folder = self.data.join("chain");

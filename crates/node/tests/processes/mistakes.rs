@@ -195,3 +195,17 @@ fn keys_of_no_member_are_refused() {
         "{said}"
     );
 }
+
+#[test]
+fn another_members_lottery_key_is_refused() {
+    let founding = Founding::new(&["anna", "boris"], &[]);
+    let [anna, boris] = [0, 1].map(|member| founding.data(member).join("keys").join("lottery.key"));
+    std::fs::copy(boris, anna).unwrap();
+    let said = fail(elsewhere(&founding, &founding.data(0), 0, 0));
+    assert!(
+        said.contains(
+            "is not the one that the genesis file has for anna; put back the lottery.key"
+        ),
+        "{said}"
+    );
+}

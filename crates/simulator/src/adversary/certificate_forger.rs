@@ -123,6 +123,10 @@ fn altered(real: &Certificate, block: BlockHash) -> Vec<Certificate> {
     };
     let mut out_of_order = real.clone();
     out_of_order.votes.reverse();
+    let mut spoiled = real.clone();
+    if let Some(share) = spoiled.votes.last_mut() {
+        share.signature = IdentitySignature::ZERO;
+    }
     let mut one_more = real.clone();
     one_more.votes.push(Share {
         voter: MemberIndex(u16::MAX),
@@ -146,6 +150,7 @@ fn altered(real: &Certificate, block: BlockHash) -> Vec<Certificate> {
             ..real.clone()
         },
         out_of_order,
+        spoiled,
         one_more,
     ]
 }

@@ -19,23 +19,23 @@ impl Certificates {
     fn check(&self, facts: &Facts, certificate: &Certificate) -> Result<(), String> {
         let (kind, height) = (certificate.kind, certificate.height);
         let what = format!("the {kind:?} certificate of block {height}");
-        let signers: BTreeSet<usize> = certificate
+        let voters: BTreeSet<usize> = certificate
             .votes
             .iter()
             .map(|share| share.voter.as_usize())
             .collect();
-        if signers.len() != certificate.votes.len() {
-            return Err(format!("{what} names a signer twice"));
+        if voters.len() != certificate.votes.len() {
+            return Err(format!("{what} names a voter twice"));
         }
-        if signers.len() < facts.quorum {
+        if voters.len() < facts.quorum {
             return Err(format!(
-                "{what} has {} signers; {} of {} make a quorum",
-                signers.len(),
+                "{what} has {} voters; {} of {} make a quorum",
+                voters.len(),
                 facts.quorum,
                 facts.members
             ));
         }
-        if signers.iter().any(|signer| *signer >= facts.members) {
+        if voters.iter().any(|voter| *voter >= facts.members) {
             return Err(format!("{what} names somebody who is not a member"));
         }
         let block = &certificate.block;
@@ -49,10 +49,10 @@ impl Certificates {
                 return Err(format!("{what} is not signed by those it names"));
             }
         }
-        for signer in signers.into_iter().filter(|signer| facts.honest[*signer]) {
-            if !self.made.contains(&(signer, kind, *block)) {
+        for voter in voters.into_iter().filter(|voter| facts.honest[*voter]) {
+            if !self.made.contains(&(voter, kind, *block)) {
                 return Err(format!(
-                    "{what} names member {signer}, who never voted for it"
+                    "{what} names member {voter}, who never voted for it"
                 ));
             }
         }

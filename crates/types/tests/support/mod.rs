@@ -204,9 +204,9 @@ pub(crate) fn certificate(
     genesis: &Genesis,
     kind: VoteKind,
     header: &Header,
-    signers: &[u16],
+    voters: &[u16],
 ) -> Certificate {
-    let votes = signers
+    let votes = voters
         .iter()
         .map(|voter| vote(signatures, genesis, kind, header, *voter).share());
     Certificate {

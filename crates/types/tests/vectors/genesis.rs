@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use types::{
-    BlsAndEd25519, Genesis, LotteryPublicKey, LotterySignature, MemberCard, Micros, Text, encode,
+    BlsAndEd25519, Digest, Genesis, IdentityPublicKey, LotteryPublicKey, LotterySignature,
+    MemberCard, Micros, Signatures as _, Text, encode,
+    encoding::{Domain, hash},
     genesis::{MAX_BLOCK_BYTES, MAX_BLOCK_ORDERS, MAX_WAIT},
     members::FaultModel,
 };
@@ -33,6 +35,28 @@ fn second(change: fn(&mut MemberCard)) -> MemberCard {
     let mut second = card(&BlsAndEd25519::new(), 2);
     change(&mut second);
     second
+}
+
+/// A point of order 8.
+const ORDER_8: [u8; 32] = [
+    0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+    0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+];
+
+/// A card of shop 2 with this identity key, which its proof of possession fits.
+fn weak(identity_key: [u8; 32]) -> MemberCard {
+    let signatures = BlsAndEd25519::new();
+    let (secret, identity_key) = (lottery(2), IdentityPublicKey::new(identity_key));
+    let lottery_key = signatures.lottery_public(&secret);
+    let name = Text::new("Shop 2").unwrap();
+    let proved: Digest = hash(Domain::Possession, &(&name, &identity_key, &lottery_key));
+    let possession = signatures.prove_possession(&secret, proved.as_bytes());
+    MemberCard {
+        name,
+        identity_key,
+        lottery_key,
+        possession,
+    }
 }
 
 #[test]
@@ -69,7 +93,7 @@ fn genesis_files() {
     cases.push(short);
     assert!(cases.iter().all(|case| case.get("expect").is_some()));
 
-    let changes: [(&str, Change); 15] = [
+    let changes: [(&str, Change); 17] = [
         ("a proof of possession for another name", |of| {
             of.members[1] = second(|card| card.name = Text::new("Shop two").unwrap());
         }),
@@ -92,6 +116,12 @@ fn genesis_files() {
             (key[0], proof[0]) = (0xc0, 0xc0);
             of.members[1].lottery_key = LotteryPublicKey::new(key);
             of.members[1].possession = LotterySignature::new(proof);
+        }),
+        ("an identity key that everybody can sign with", |of| {
+            of.members[1] = weak([0; 32]);
+        }),
+        ("another one, of order 8", |of| {
+            of.members[1] = weak(ORDER_8);
         }),
         ("one identity key twice", |of| {
             let name = Text::new("Shop 2").unwrap();
