@@ -30,14 +30,17 @@ pub struct Recorded {
     pub entry: u32,
 }
 
+/// The most levels that the order log's tree has.
+const MOST_LEVELS: usize = 64;
+
 /// Executes batches in order on an order log. An entry recorded before, in the branch or in this very
 /// block, is skipped: no leaf, no effect (`docs/protocol.md` §3).
 pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedBatch]) -> Executed {
     let entries = batches.iter().map(|batch| batch.entries().len()).sum();
     let mut frontier = before.clone();
     let mut recorded = Vec::with_capacity(entries);
-    // A leaf and, one with another, an inner node.
-    let mut nodes = Vec::with_capacity(entries.saturating_mul(2));
+    // A leaf and an inner node for each, and those that leaves from before had waited for.
+    let mut nodes = Vec::with_capacity(entries.saturating_mul(2).saturating_add(MOST_LEVELS));
     let mut ids = Ids::with_capacity_and_hasher(entries, Default::default());
     for (batch_place, batch) in (0_u32..).zip(batches) {
         let of_batch: Vec<&OrderId> = batch.entries().iter().map(|(id, _)| id).collect();

@@ -50,6 +50,8 @@ impl Replica {
         let recorded = self.branch_of_head().recorded_among(&ids);
         let mut here = Ids::default();
         let mut draft = Draft::default();
+        draft.reserve(submissions.len(), &self.genesis);
+        self.out.submitted.reserve(submissions.len());
         let mut answers = Vec::new();
         for (place, submission) in submissions.into_iter().enumerate() {
             let Submission {
@@ -239,6 +241,12 @@ impl Replica {
 }
 
 impl Draft {
+    fn reserve(&mut self, orders: usize, genesis: &types::Genesis) {
+        let orders = orders.min(genesis.max_batch_orders as usize);
+        self.entries.reserve(orders);
+        self.personal.reserve(orders);
+    }
+
     fn has_room(&self, public: usize, all: usize, genesis: &types::Genesis) -> bool {
         let public = self
             .public_bytes

@@ -109,6 +109,9 @@ pub type LotteryPublicKey = Fixed<kind::LotteryKey, 96>;
 /// A BLS12-381 signature in G1: a ticket, or the proof that a key's secret is known.
 pub type LotterySignature = Fixed<kind::LotterySignature, 48>;
 
+/// No byte string here is longer.
+const MOST_BYTES: usize = 96;
+
 impl<K, const N: usize> Fixed<K, N> {
     /// All bytes zero; stands for "none" where a format has no option.
     pub const ZERO: Self = Self::new([0; N]);
@@ -166,7 +169,12 @@ impl<K, const N: usize> AsRef<[u8]> for Fixed<K, N> {
 }
 impl<K, const N: usize> fmt::Display for Fixed<K, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.bytes))
+        // On the stack: every answer about an order says its id.
+        const { assert!(N <= MOST_BYTES) };
+        let mut digits = [0; 2 * MOST_BYTES];
+        let digits = digits.get_mut(..N.saturating_mul(2)).ok_or(fmt::Error)?;
+        hex::encode_to_slice(self.bytes, digits).map_err(|_| fmt::Error)?;
+        f.write_str(str::from_utf8(digits).map_err(|_| fmt::Error)?)
     }
 }
 impl<K, const N: usize> fmt::Debug for Fixed<K, N> {

@@ -90,6 +90,7 @@ impl Intake {
             reply,
             places,
         } = group;
+        self.submissions.reserve(submissions.len());
         for (submission, answer) in submissions.into_iter().zip(&mut answers) {
             if answer.is_some() {
                 continue;

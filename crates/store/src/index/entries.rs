@@ -28,6 +28,13 @@ impl Entries {
         }
     }
 
+    /// Makes room for so many orders at once.
+    pub fn reserve(&mut self, orders: usize) {
+        for table in &mut self.piece.tables {
+            table.reserve(orders);
+        }
+    }
+
     /// Adds the order at the next place. The customer is `None` where it is not known.
     pub fn push(&mut self, id: &OrderId, receiver: &str, customer: Option<&str>) {
         let receiver = match &self.last_receiver {

@@ -15,8 +15,9 @@ pub(in super::super) const CUSTOMERS: usize = 1;
 /// The table of receivers.
 pub(in super::super) const RECEIVERS: usize = 2;
 
-/// A hash and a place in the order log.
+/// A hash and a place in the order log. In 24 bytes: 16 of the hash would be aligned to 16 otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C, packed(8))]
 pub(in super::super) struct Pair {
     /// The first 16 bytes of the hash, as a number that sorts as they do.
     pub(in super::super) key: u128,
