@@ -234,7 +234,12 @@ impl Indexer {
         } = staged;
         let first = blocks.first().map(|block| block.executed.log_size_before);
         let mut entries = Entries::from_place(LogIndex(first.unwrap_or(head.log_size).0));
-        entries.reserve(blocks.iter().map(|block| block.executed.recorded.len()).sum());
+        entries.reserve(
+            blocks
+                .iter()
+                .map(|block| block.executed.recorded.len())
+                .sum(),
+        );
         let mut changes = Vec::new();
         for block in &blocks {
             block.collect(&mut changes);
