@@ -180,7 +180,8 @@ impl Conversation {
             if !off {
                 return;
             }
-            let group = mem::take(&mut self.group);
+            let next = self.group.as_large();
+            let group = mem::replace(&mut self.group, next);
             // The next lines are mostly of the same kind.
             self.next_off = Instant::now() + group.gathering();
             self.under_way
@@ -259,6 +260,14 @@ struct Group {
 }
 
 impl Group {
+    /// An empty one with room for as many orders: the lines behind these will be about as many.
+    fn as_large(&self) -> Self {
+        Self {
+            submissions: Vec::with_capacity(self.submissions.len()),
+            ..Self::default()
+        }
+    }
+
     /// Adds a line, unless it is empty.
     fn add(&mut self, app: &App, line: &[u8]) {
         let json = line.trim_ascii();
