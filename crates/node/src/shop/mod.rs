@@ -64,7 +64,8 @@ impl ShopConfig {
     /// Opens the data folder and reads what a restart needs. Nothing is heard or said yet.
     ///
     /// # Errors
-    /// When the keys are no member's or not of the same one, or the data folder is in use, damaged or of another network.
+    /// When the keys are no member's or not of the same one, or the data folder is in use, damaged or of
+    /// another network.
     pub async fn open(self) -> anyhow::Result<OpenShop> {
         let signatures: Arc<dyn Signatures> = Arc::new(BlsAndEd25519::new());
         let members = Arc::new(self.genesis.member_set());
