@@ -87,15 +87,14 @@ export function voteSigningBytes(kind: VoteKind, chain: Uint8Array, block: Certi
 
 /**
  * Checks that a certificate is of votes of a kind for a block, by a quorum of the members, each once and in rising order
- * (docs/protocol.md §2, certificate; §5.4 and §5.5), and returns those members.
+ * (docs/protocol.md §2, certificate; §5.4 and §5.5), and returns those members with their signatures.
  */
 export function checkCertificate(
   network: Network,
   certificate: Certificate,
   kind: VoteKind,
   block: CertifiedBlock,
-): Member[] {
-  const { votes } = certificate;
+): { readonly member: Member; readonly signature: Uint8Array }[] {
   if (certificate.kind !== kind) {
     throw new Refused(`is of votes to ${certificate.kind} and not to ${kind}`);
   }
@@ -109,23 +108,23 @@ export function checkCertificate(
     throw new Refused('is of another block');
   }
   let last = -1;
-  for (const { voter } of votes) {
+  for (const { voter } of certificate.votes) {
     if (voter <= last) {
       throw new Refused(`names its voters out of order: ${last}, ${voter}`);
     }
     last = voter;
   }
-  const voters = votes.map(({ voter }) => memberAt(network, voter));
-  if (voters.length < network.quorum) {
-    throw new Refused(`has ${voters.length} votes where ${network.quorum} make a quorum`);
+  const votes = certificate.votes.map(({ voter, signature }) => ({ member: memberAt(network, voter), signature }));
+  if (votes.length < network.quorum) {
+    throw new Refused(`has ${votes.length} votes where ${network.quorum} make a quorum`);
   }
   const message = voteSigningBytes(kind, network.chain, block);
-  voters.forEach(({ name, identityKey }, index) => {
-    if (!verifyEd25519(votes[index]?.signature ?? new Uint8Array(), message, identityKey)) {
-      throw new Refused(`has a signature that is not that of ${name}`);
+  for (const { member, signature } of votes) {
+    if (!verifyEd25519(signature, message, member.identityKey)) {
+      throw new Refused(`has a signature that is not that of ${member.name}`);
     }
-  });
-  return voters;
+  }
+  return votes;
 }
 
 /** The member that an index names. */

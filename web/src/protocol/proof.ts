@@ -1,5 +1,5 @@
 import { equalBytes, toHex } from './bytes';
-import { checkCertificate, memberAt } from './certificate';
+import { checkCertificate } from './certificate';
 import { EPOCH, type Member, type Network, openNetwork, VERSION } from './genesis';
 import { headerHash } from './header';
 import { leafHash, rootOfPath } from './merkle';
@@ -202,8 +202,8 @@ function listsMembers(listed: readonly ListedMember[], members: readonly Member[
 function checkQuorum({ header, certificate }: Receipt, network: Network): Finding {
   const { epoch, height } = header;
   const block = { epoch, height, hash: headerHash(header) };
-  const voters = about('the certificate', () => checkCertificate(network, certificate, 'finalize', block));
-  const names = voters.map(({ name }) => name);
+  const votes = about('the certificate', () => checkCertificate(network, certificate, 'finalize', block));
+  const names = votes.map(({ member }) => member.name);
   return {
     ok: true,
     detail:
@@ -211,10 +211,7 @@ function checkQuorum({ header, certificate }: Receipt, network: Network): Findin
       `${network.quorum} make a quorum: ${names.join(', ')}.`,
     values: [
       ...hexValues({ 'block signed': certificate.block }),
-      ...certificate.votes.map(({ voter, signature }) => ({
-        label: `signature of ${memberAt(network, voter).name}`,
-        value: toHex(signature),
-      })),
+      ...votes.map(({ member, signature }) => ({ label: `signature of ${member.name}`, value: toHex(signature) })),
     ],
   };
 }
