@@ -121,6 +121,13 @@ impl Drop for Worker {
     }
 }
 
+impl State {
+    /// Whether what this thread does can wait for the next start.
+    fn gives_up(&self, duty: Duty) -> bool {
+        self.is_ending && duty == Duty::Merge
+    }
+}
+
 impl Shared {
     fn list(&self) -> List {
         Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner))
@@ -136,7 +143,7 @@ impl Shared {
         let mut state = self.state();
         loop {
             let list = self.list();
-            let is_over = state.failure.is_some() || state.is_ending && duty == Duty::Merge;
+            let is_over = state.failure.is_some() || state.gives_up(duty);
             let job = Plan::of(&list).job(duty).filter(|_| !is_over);
             if job.is_some() || is_over || state.is_ending {
                 return job.map(<[Arc<Run>]>::to_vec);
@@ -249,9 +256,8 @@ fn work(shared: &Shared, duty: Duty) {
         let done = catch_unwind(AssertUnwindSafe(|| perform(shared, duty, &job)));
         let done = done.unwrap_or_else(|_| Err(io::Error::other("its thread failed")));
         let mut state = shared.state();
-        let is_given_up = state.is_ending && duty == Duty::Merge;
         if let Err(error) = done
-            && !is_given_up
+            && !state.gives_up(duty)
         {
             let folder = shared.folder.display();
             let failure = format!("cannot write a sorted run in {folder}: {error}");
