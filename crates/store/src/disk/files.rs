@@ -5,20 +5,31 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use super::Disk;
+use super::{Disk, forget};
 
 /// How many segments are held open: 64 of 256 MiB are 16 GiB within reach, far below any limit of
 /// the system on open files.
 const MOST_OPEN_FILES: usize = 64;
+
+/// So many bytes of the log stay in memory: some hundred thousand orders, which are asked for most.
+const BYTES_REMEMBERED: u64 = 128 * 1024 * 1024;
+
+/// What is older is forgotten whenever so many bytes have come.
+const BYTES_A_FORGETTING: u64 = 8 * 1024 * 1024;
 
 /// Segments as files in one folder.
 #[derive(Debug)]
 pub struct FileDisk {
     folder: PathBuf,
     files: Mutex<BTreeMap<u32, Arc<File>>>,
+    /// How many bytes have come since older ones were forgotten.
+    appended: AtomicU64,
 }
 
 impl FileDisk {
@@ -34,6 +45,7 @@ impl FileDisk {
         Ok(Self {
             folder: folder.to_path_buf(),
             files: Mutex::default(),
+            appended: AtomicU64::new(0),
         })
     }
 
@@ -57,6 +69,19 @@ impl FileDisk {
         }
         files.insert(segment, Arc::clone(&file));
         Ok(file)
+    }
+
+    /// Forgets all but the last bytes of the log, which ends with this segment. The one before it is the last
+    /// that has any which were not forgotten yet.
+    fn forget_old(&self, last: u32) -> io::Result<()> {
+        let mut remembered = BYTES_REMEMBERED;
+        for segment in [Some(last), last.checked_sub(1)].into_iter().flatten() {
+            let file = self.file(segment)?;
+            let length = file.metadata()?.len();
+            forget(&file, 0..length.saturating_sub(remembered));
+            remembered = remembered.saturating_sub(length);
+        }
+        Ok(())
     }
 }
 
@@ -122,11 +147,19 @@ impl Disk for FileDisk {
     }
 
     fn append(&self, segment: u32, bytes: &[u8]) -> io::Result<()> {
-        (&*self.file(segment)?).write_all(bytes)
+        (&*self.file(segment)?).write_all(bytes)?;
+        let bytes = bytes.len() as u64;
+        self.appended.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
     }
 
     fn sync(&self, segment: u32) -> io::Result<()> {
-        self.file(segment)?.sync_data()
+        self.file(segment)?.sync_data()?;
+        if self.appended.load(Ordering::Relaxed) >= BYTES_A_FORGETTING {
+            self.appended.store(0, Ordering::Relaxed);
+            self.forget_old(segment)?;
+        }
+        Ok(())
     }
 
     fn read_at(&self, segment: u32, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

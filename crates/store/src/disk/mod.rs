@@ -2,6 +2,7 @@
 
 mod failing;
 mod files;
+mod forget;
 mod memory;
 
 use std::io;
@@ -9,6 +10,7 @@ use std::io;
 pub use failing::FailingDisk;
 pub use files::FileDisk;
 pub(crate) use files::{file_name, read_exact_at, sync_folder};
+pub(crate) use forget::forget;
 pub use memory::MemoryDisk;
 
 /// Numbered segments of bytes. One thread appends; any thread reads what was appended.

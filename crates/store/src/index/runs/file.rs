@@ -23,14 +23,14 @@ use super::{
     path_of,
     run::{ORDERS, Pair, Run, TABLES},
 };
-use crate::disk::{read_exact_at, sync_folder};
+use crate::disk::{forget, read_exact_at, sync_folder};
 
 /// A merge reads so many pages at a time, of at most some 4,000 pairs each.
 const PAGES_A_CHUNK: usize = 16;
 /// And writes so many bytes.
 const BYTES_A_WRITE: usize = 64 * PAGE_BYTES;
-/// A file that is being written is synced every so many pages: gigabytes at once would hold up the log's
-/// own syncs for seconds.
+/// A file that is being written is synced every so many pages, and those are forgotten: gigabytes at once would
+/// hold up the log's own syncs for seconds.
 const PAGES_A_SYNC: u64 = 2_048;
 /// Between so many pages the one who writes may rest: some milliseconds of work.
 const PAGES_A_REST: u64 = 64;
@@ -229,7 +229,9 @@ impl Writer<'_> {
         }
         if self.pages.is_multiple_of(PAGES_A_SYNC) {
             self.out.flush()?;
-            self.out.get_ref().sync_data()?;
+            let file = self.out.get_ref();
+            file.sync_data()?;
+            forget(file, 0..self.pages * PAGE_BYTES as u64);
         }
         Ok(())
     }
@@ -286,15 +288,23 @@ impl File {
     pub(super) fn chunk(&self, table: usize, chunk: usize) -> io::Result<Vec<Pair>> {
         let first = chunk * PAGES_A_CHUNK;
         let pages = self.tables[table].fences.len();
-        self.pages(table, first.min(pages)..(first + PAGES_A_CHUNK).min(pages))
+        let pages = first.min(pages)..(first + PAGES_A_CHUNK).min(pages);
+        let pairs = self.pages(table, pages.clone())?;
+        // It is read for a merge, after which this file goes.
+        forget(&self.file, self.place_of(table, &pages));
+        Ok(pairs)
+    }
+
+    /// Where these pages of a table are in the file.
+    fn place_of(&self, table: usize, pages: &Range<usize>) -> Range<u64> {
+        let place = |page| (self.tables[table].first_page + page as u64) * PAGE_BYTES as u64;
+        place(pages.start)..place(pages.end)
     }
 
     /// The pairs of these pages of a table.
     fn pages(&self, table: usize, pages: Range<usize>) -> io::Result<Vec<Pair>> {
-        let table = &self.tables[table];
         let mut bytes = vec![0; pages.len() * PAGE_BYTES];
-        let first = table.first_page + pages.start as u64;
-        read_exact_at(&self.file, first * PAGE_BYTES as u64, &mut bytes)?;
+        read_exact_at(&self.file, self.place_of(table, &pages).start, &mut bytes)?;
         let mut pairs = Vec::new();
         for page in bytes.as_chunks().0 {
             page::read(page, &mut pairs).ok_or_else(damaged)?;

@@ -14,8 +14,9 @@ struct Source {
 
 /// The pairs of a table of several runs, in order.
 pub(super) struct Merge {
-    /// The next pair of each source that has one, and the source.
-    heads: Vec<(Pair, Source)>,
+    sources: Vec<Source>,
+    /// The next pair of each source that has one, and the source's place: the least comes last.
+    heads: Vec<(Pair, usize)>,
 }
 
 impl Source {
@@ -31,19 +32,31 @@ impl Source {
 
 impl Merge {
     pub(super) fn new(runs: &[Arc<Run>], table: usize) -> io::Result<Self> {
-        let mut heads = Vec::new();
-        for run in runs {
-            let mut source = Source {
-                run: Arc::clone(run),
-                table,
-                chunk: 0,
-                pairs: Vec::new().into_iter(),
-            };
-            if let Some(pair) = source.next()? {
-                heads.push((pair, source));
-            }
+        let sources = runs.iter().map(|run| Source {
+            run: Arc::clone(run),
+            table,
+            chunk: 0,
+            pairs: Vec::new().into_iter(),
+        });
+        let mut merge = Self {
+            sources: sources.collect(),
+            heads: Vec::with_capacity(runs.len()),
+        };
+        for source in 0..runs.len() {
+            merge.advance(source)?;
         }
-        Ok(Self { heads })
+        Ok(merge)
+    }
+
+    /// Puts the next pair of a source, if it has one, to its place among the heads.
+    fn advance(&mut self, source: usize) -> io::Result<()> {
+        if let Some(pair) = self.sources[source].next()? {
+            // Mostly this is the least again: orders of one receiver follow each other in one run.
+            let heads = self.heads.iter().rev();
+            let less = heads.take_while(|(head, _)| *head < pair).count();
+            self.heads.insert(self.heads.len() - less, (pair, source));
+        }
+        Ok(())
     }
 
     /// The next pair.
@@ -51,17 +64,10 @@ impl Merge {
     /// # Errors
     /// When a file cannot be read.
     pub(super) fn next(&mut self) -> io::Result<Option<Pair>> {
-        // A handful of runs: to look at all is faster than to keep them in a heap.
-        let heads = self.heads.iter().enumerate();
-        let Some((least, (pair, _))) = heads.min_by_key(|(_, (pair, _))| *pair) else {
+        let Some((pair, source)) = self.heads.pop() else {
             return Ok(None);
         };
-        let pair = *pair;
-        let (head, source) = &mut self.heads[least];
-        match source.next()? {
-            Some(next) => *head = next,
-            None => drop(self.heads.swap_remove(least)),
-        }
+        self.advance(source)?;
         Ok(Some(pair))
     }
 }
