@@ -43,8 +43,7 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
     let mut nodes = Vec::with_capacity(entries.saturating_mul(2).saturating_add(MOST_LEVELS));
     let mut ids = Ids::with_capacity_and_hasher(entries, Default::default());
     for (batch_place, batch) in (0_u32..).zip(batches) {
-        let of_batch: Vec<&OrderId> = batch.entries().iter().map(|(id, _)| id).collect();
-        let recorded_before = branch.recorded_among(&of_batch);
+        let recorded_before = branch.recorded_of(batch);
         for (place, (id, leaf)) in batch.entries().iter().enumerate() {
             let known = recorded_before.contains(&place) || !ids.insert(*id);
             if known && !mutated(Mutation::RecordAgain) {

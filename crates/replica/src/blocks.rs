@@ -33,7 +33,13 @@ impl Replica {
         let Some((parent, frontier)) = self.tree.as_parent(&parent_hash) else {
             return;
         };
-        let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &parent_hash);
+        let branch = Branch::new(
+            &self.tree,
+            &self.unindexed,
+            &self.pool,
+            &self.reader,
+            &parent_hash,
+        );
         let executed = execute(frontier, &branch, &batches);
         let (log_size, log_root) = (executed.frontier.size(), executed.frontier.root());
         let (log_size_before, seed) = (frontier.size(), next_seed(&parent.seed, &draw.ticket));
@@ -347,7 +353,13 @@ impl Replica {
         if batches.len() != list.len() {
             return Verdict::Missing;
         }
-        let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &header.parent);
+        let branch = Branch::new(
+            &self.tree,
+            &self.unindexed,
+            &self.pool,
+            &self.reader,
+            &header.parent,
+        );
         let executed = execute(frontier, &branch, &batches);
         let committed = (header.log_size, header.log_root);
         if (executed.frontier.size(), executed.frontier.root()) != committed

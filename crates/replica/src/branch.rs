@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use ledger::Ids;
+use ledger::{Ids, Known, Pool};
 use store::Reader;
-use types::{BatchId, BlockHash, Height, OrderId, RecordedIds};
+use types::{BatchId, BlockHash, Height, Mutation, OrderId, RecordedIds, VerifiedBatch, mutated};
 
 use crate::tree::Tree;
 
@@ -20,6 +20,8 @@ pub(crate) struct Unindexed {
 /// The entries recorded by a block, its ancestors and the final chain.
 pub(crate) struct Branch<'a> {
     above: Vec<&'a Ids>,
+    /// Knows something of the batches it holds.
+    pool: &'a Pool,
     reader: &'a Reader,
 }
 
@@ -28,6 +30,7 @@ impl<'a> Branch<'a> {
     pub(crate) fn new(
         tree: &'a Tree,
         unindexed: &'a VecDeque<Unindexed>,
+        pool: &'a Pool,
         reader: &'a Reader,
         tip: &BlockHash,
     ) -> Self {
@@ -38,11 +41,26 @@ impl<'a> Branch<'a> {
         let above = above
             .chain(unindexed.iter().map(|block| &block.ids))
             .collect();
-        Self { above, reader }
+        Self {
+            above,
+            pool,
+            reader,
+        }
     }
 
     fn is_above(&self, id: &OrderId) -> bool {
         self.above.iter().any(|ids| ids.contains(id))
+    }
+
+    /// What is known to be recorded, and what was since.
+    fn recorded_besides(&self, known: &Known, ids: &[&OrderId]) -> BTreeSet<usize> {
+        let above = (0..).zip(ids).filter(|(_, id)| self.is_above(id));
+        let mut recorded = known.recorded.clone();
+        if *known == Known::NOTHING || !mutated(Mutation::LookUpOnce) {
+            recorded.extend(self.reader.recorded_since(known.size, ids));
+        }
+        recorded.extend(above.map(|(place, _)| place));
+        recorded
     }
 }
 
@@ -52,9 +70,12 @@ impl RecordedIds for Branch<'_> {
     }
 
     fn recorded_among(&self, ids: &[&OrderId]) -> BTreeSet<usize> {
-        let above = (0..).zip(ids).filter(|(_, id)| self.is_above(id));
-        let mut recorded = self.reader.recorded_among(ids);
-        recorded.extend(above.map(|(place, _)| place));
-        recorded
+        self.recorded_besides(&Known::NOTHING, ids)
+    }
+
+    fn recorded_of(&self, batch: &VerifiedBatch) -> BTreeSet<usize> {
+        let ids: Vec<&OrderId> = batch.entries().iter().map(|(id, _)| id).collect();
+        let held = self.pool.get(&batch.id());
+        self.recorded_besides(held.map_or(&Known::NOTHING, |held| &held.known), &ids)
     }
 }

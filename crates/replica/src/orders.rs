@@ -1,12 +1,13 @@
 //! Taking orders in, and batches of others (`docs/protocol.md` §3).
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use ledger::{Ids, would_record};
+use ledger::{Ids, Known, would_record};
 use store::{Answer, Record};
 use types::{
-    Batch, FullBatch, HashedEntry, MemberId, MemberIndex, Message, Mutation, OrderId, PersonalPart,
-    RecordedIds as _, VerifiedBatch, Voucher, encoded_len, mutated, order::MAX_ORDER_BYTES,
+    Batch, FullBatch, HashedEntry, LogSize, MemberId, MemberIndex, Message, Mutation, OrderId,
+    PersonalPart, RecordedIds as _, VerifiedBatch, Voucher, encoded_len, mutated,
+    order::MAX_ORDER_BYTES,
 };
 
 use crate::{
@@ -47,6 +48,7 @@ impl Replica {
             return;
         };
         let ids: Vec<&OrderId> = submissions.iter().map(|order| order.entry.id()).collect();
+        let size = self.reader.log_size();
         let recorded = self.branch_of_head().recorded_among(&ids);
         let mut here = Ids::default();
         let mut draft = Draft::default();
@@ -81,14 +83,14 @@ impl Replica {
                     .saturating_add(encoded_len(&personal))
                     .saturating_add(PERSONAL_OVERHEAD);
                 if !draft.has_room(bytes, all, &self.genesis) {
-                    self.own_batch(author, std::mem::take(&mut draft));
+                    self.own_batch(author, std::mem::take(&mut draft), size);
                 }
                 draft.push(entry, personal, bytes, all);
             }
             self.out.submitted.push(submitted);
         }
         if !draft.entries.is_empty() {
-            self.own_batch(author, draft);
+            self.own_batch(author, draft, size);
         }
         // After the batches: an answer that survives a crash must not promise a lost order.
         self.out.persist.extend(answers);
@@ -138,10 +140,11 @@ impl Replica {
     /// What the final chain holds.
     fn branch_of_head(&self) -> Branch<'_> {
         let head = &self.tree.head.parent.hash;
-        Branch::new(&self.tree, &self.unindexed, &self.reader, head)
+        Branch::new(&self.tree, &self.unindexed, &self.pool, &self.reader, head)
     }
 
-    fn own_batch(&mut self, author: MemberId, draft: Draft) {
+    /// A batch of orders of which none was recorded when the order log was of this size.
+    fn own_batch(&mut self, author: MemberId, draft: Draft, size: LogSize) {
         // Rises over restarts too, without having to be remembered.
         let by_the_clock = self.now.wall.0.saturating_mul(1_000);
         self.last_batch_number = self.last_batch_number.saturating_add(1).max(by_the_clock);
@@ -159,7 +162,8 @@ impl Replica {
             personal: personal.clone(),
         };
         self.send(To::All, Message::Batch(full));
-        self.hold(CheckedBatch::own(batch, personal));
+        let recorded = BTreeSet::new();
+        self.hold(CheckedBatch::own(batch, personal), Known { size, recorded });
     }
 
     /// A batch from a peer, unasked or fetched.
@@ -194,18 +198,28 @@ impl Replica {
                 return;
             }
         }
-        self.hold(batch);
+        let known = self.look_up(&batch.batch);
+        self.hold(batch, known);
+    }
+
+    /// Which entries of a batch are final. This takes the longer the longer the chain is, so it is done when a batch
+    /// comes in, and not while everyone waits for the block that names it.
+    pub(crate) fn look_up(&self, batch: &VerifiedBatch) -> Known {
+        let size = self.reader.log_size();
+        let recorded = self.reader.recorded_of(batch);
+        Known { size, recorded }
     }
 
     /// Puts a batch into the pool and goes on with the blocks that waited for it.
-    pub(crate) fn hold(&mut self, checked: CheckedBatch) {
+    pub(crate) fn hold(&mut self, checked: CheckedBatch, known: Known) {
         let CheckedBatch {
             batch,
             personal,
             complete,
         } = checked;
         let complete = complete && !self.loses_personal_parts_of(&batch);
-        if !self.pool.insert(batch.clone(), personal.clone(), complete) {
+        let (held, parts) = (batch.clone(), personal.clone());
+        if !self.pool.insert(held, parts, complete, known) {
             return;
         }
         self.eligible = None;

@@ -60,11 +60,13 @@ impl Replica {
                 if !self.reader.is_final_batch(&batch.id())? {
                     let complete = personal.len() == batch.entries().len()
                         && personal.iter().all(Option::is_some);
-                    self.hold(CheckedBatch {
+                    let known = self.look_up(&batch);
+                    let checked = CheckedBatch {
                         batch,
                         personal,
                         complete,
-                    });
+                    };
+                    self.hold(checked, known);
                 }
             }
             Record::Block(block) if block.header().height > head => self.recover_block(block),

@@ -425,7 +425,13 @@ impl Replica {
     pub(crate) fn eligible_batches(&mut self, most: usize) -> Vec<VerifiedBatch> {
         let parent = self.consensus.parent();
         let sealed = self.tree.batches_on(&parent);
-        let branch = Branch::new(&self.tree, &self.unindexed, &self.reader, &parent);
+        let branch = Branch::new(
+            &self.tree,
+            &self.unindexed,
+            &self.pool,
+            &self.reader,
+            &parent,
+        );
         let parent_is_final = parent == self.tree.head.parent.hash;
         let mut eligible = Vec::new();
         let mut useless = Vec::new();

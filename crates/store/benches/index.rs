@@ -83,7 +83,7 @@ fn look_up(bencher: Bencher<'_, '_>, from: u64, present: bool) {
     bencher
         .with_inputs(|| id(numbers.next().expect("numbers come again")))
         .bench_local_values(|id| {
-            let found = index.places_of_orders(&[black_box(&id)]);
+            let found = index.places_of_orders(&[black_box(&id)], LogIndex(0));
             assert_eq!(found.expect("the index is whole")[0].is_some(), present);
         });
 }
@@ -100,7 +100,8 @@ fn look_up_1000_absent_orders_together(bencher: Bencher<'_, '_>) {
             (first..first + BLOCK).map(id).collect::<Vec<_>>()
         })
         .bench_local_values(|ids| {
-            let found = index.places_of_orders(black_box(&ids.iter().collect::<Vec<_>>()));
+            let ids: Vec<_> = ids.iter().collect();
+            let found = index.places_of_orders(black_box(&ids), LogIndex(0));
             assert!(
                 found
                     .expect("the index is whole")

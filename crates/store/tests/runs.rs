@@ -55,7 +55,11 @@ fn write(indexes: &[&dyn Index], places: Range<u64>) {
 }
 
 fn check(index: &dyn Index, oracle: &MemoryIndex, size: u64) {
-    let place = |id| index.places_of_orders(&[&OrderId::new(id)]).unwrap()[0];
+    let place = |id| {
+        index
+            .places_of_orders(&[&OrderId::new(id)], LogIndex(0))
+            .unwrap()[0]
+    };
     for number in (0..size).step_by(997).chain([size - 1]) {
         assert_eq!(place(order(number)), Some(LogIndex(number)));
     }
@@ -67,9 +71,17 @@ fn check(index: &dyn Index, oracle: &MemoryIndex, size: u64) {
         .clone()
         .map(|number| OrderId::new(order(number)))
         .collect();
-    let places = index.places_of_orders(&ids.iter().collect::<Vec<_>>());
+    let places = index.places_of_orders(&ids.iter().collect::<Vec<_>>(), LogIndex(0));
     let expected = mixed.map(|number| (number < size).then_some(LogIndex(number)));
-    assert_eq!(places.unwrap(), expected.collect::<Vec<_>>());
+    let expected: Vec<_> = expected.collect();
+    assert_eq!(places.unwrap(), expected);
+    // And where only what is at a place or behind it counts, no other.
+    for from in [1, size / 3, size - 1, size].map(LogIndex) {
+        let places = index.places_of_orders(&ids.iter().collect::<Vec<_>>(), from);
+        let behind = |place: &Option<LogIndex>| place.filter(|place| *place >= from);
+        let expected: Vec<_> = expected.iter().map(behind).collect();
+        assert_eq!(places.unwrap(), expected);
+    }
     for (space, what) in [
         (Space::Customers, "customer"),
         (Space::Receivers, "receiver"),
@@ -171,7 +183,7 @@ fn damage_is_noticed_and_never_an_answer() {
         let index = FjallIndex::open(folder.path()).unwrap();
         let end = index.entries_end().0;
         if end > 0 {
-            let read = |place| index.places_of_orders(&[&OrderId::new(order(place))]);
+            let read = |place| index.places_of_orders(&[&OrderId::new(order(place))], LogIndex(0));
             let right = |place| vec![Some(LogIndex(place))];
             assert!(
                 (0..end)

@@ -73,4 +73,10 @@ pub trait RecordedIds {
         let recorded = (0..).zip(ids).filter(|(_, id)| self.is_recorded(id));
         recorded.map(|(place, _)| place).collect()
     }
+
+    /// Which entries of a batch are, by their places in it: where something is known of the batch already.
+    fn recorded_of(&self, batch: &VerifiedBatch) -> BTreeSet<usize> {
+        let ids: Vec<&OrderId> = batch.entries().iter().map(|(id, _)| id).collect();
+        self.recorded_among(&ids)
+    }
 }

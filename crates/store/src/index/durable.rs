@@ -103,9 +103,13 @@ fn pair(guard: Guard) -> Result<Pair, IndexError> {
 }
 
 impl Index for FjallIndex {
-    fn places_of_orders(&self, ids: &[&OrderId]) -> Result<Vec<Option<LogIndex>>, IndexError> {
+    fn places_of_orders(
+        &self,
+        ids: &[&OrderId],
+        from: LogIndex,
+    ) -> Result<Vec<Option<LogIndex>>, IndexError> {
         let keys: Vec<u128> = ids.iter().map(|id| key_of_id(id)).collect();
-        let places = self.runs.places_of_orders(&keys)?.into_iter();
+        let places = self.runs.places_of_orders(&keys, from.0)?.into_iter();
         Ok(places.map(|place| place.map(LogIndex)).collect())
     }
 

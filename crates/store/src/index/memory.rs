@@ -91,12 +91,17 @@ impl MemoryIndex {
 }
 
 impl Index for MemoryIndex {
-    fn places_of_orders(&self, ids: &[&OrderId]) -> Result<Vec<Option<LogIndex>>, IndexError> {
+    fn places_of_orders(
+        &self,
+        ids: &[&OrderId],
+        from: LogIndex,
+    ) -> Result<Vec<Option<LogIndex>>, IndexError> {
         let keys = self.read();
         let orders = keys.spaces.get(&Space::Orders);
         let place = |id: &&OrderId| {
             let place = orders?.get(&key_of_id(id).to_be_bytes()[..])?;
-            Some(LogIndex(u64::from_be_bytes(*place.first_chunk()?)))
+            let place = LogIndex(u64::from_be_bytes(*place.first_chunk()?));
+            (place >= from).then_some(place)
         };
         Ok(ids.iter().map(place).collect())
     }

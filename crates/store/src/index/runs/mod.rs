@@ -73,19 +73,24 @@ impl Runs {
         }
     }
 
-    /// The place of each of these orders that has one.
+    /// The place of each of these orders that has one at `from` or behind it.
     ///
     /// # Errors
     /// When a file cannot be read or is damaged.
-    pub(super) fn places_of_orders(&self, keys: &[u128]) -> io::Result<Vec<Option<u64>>> {
+    pub(super) fn places_of_orders(
+        &self,
+        keys: &[u128],
+        from: u64,
+    ) -> io::Result<Vec<Option<u64>>> {
         let mut places: Vec<Option<u64>> = vec![None; keys.len()];
         let mut found = Vec::new();
         // Run by run: where one filter is in memory is looked up for many keys at a time.
-        for run in self.worker.list().iter() {
+        let list = self.worker.list();
+        for run in list.iter().filter(|run| run.places().end > from) {
             for (key, place) in keys.iter().zip(&mut places) {
                 if run.may_hold(*key) {
                     let at = |place| Pair { key: *key, place };
-                    run.range(ORDERS, at(0), at(u64::MAX), 1, &mut found)?;
+                    run.range(ORDERS, at(from), at(u64::MAX), 1, &mut found)?;
                     let least = found.drain(..).map(|pair| pair.place);
                     *place = least.chain(*place).min();
                 }
