@@ -67,8 +67,5 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
 
 /// True when executing the batch on this branch would record at least one entry.
 pub fn would_record(branch: &dyn RecordedIds, batch: &VerifiedBatch) -> bool {
-    batch
-        .entries()
-        .iter()
-        .any(|(id, _)| !branch.is_recorded(id))
+    (0..batch.entries().len()).any(|place| !branch.is_recorded_of(batch, place))
 }

@@ -38,8 +38,8 @@ pub struct PoolRefusal {
     pub orders: u64,
 }
 
-/// What was looked up of a batch when it came in. The order log only grows, so of what is said here nothing has to
-/// be looked up again.
+/// What was looked up of a batch when it came in. The order log only grows, so nothing that is said here has to be
+/// looked up again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// How long the order log was.
@@ -138,8 +138,9 @@ impl Pool {
         orders.max().unwrap_or(0)
     }
 
-    /// Puts a batch in, or completes the personal parts of one that is held. Returns true when
-    /// anything changed. The caller has judged `room_for` where the batch came unasked.
+    /// Puts a batch in, or completes the personal parts of one that is held, of which what was known
+    /// stays. Returns true when anything changed. The caller has judged `room_for` where the batch came
+    /// unasked.
     pub fn insert(
         &mut self,
         batch: VerifiedBatch,

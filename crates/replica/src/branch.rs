@@ -20,7 +20,7 @@ pub(crate) struct Unindexed {
 /// The entries recorded by a block, its ancestors and the final chain.
 pub(crate) struct Branch<'a> {
     above: Vec<&'a Ids>,
-    /// Knows something of the batches it holds.
+    /// What was looked up of its batches need not be again: all that are executed are held.
     pool: &'a Pool,
     reader: &'a Reader,
 }
@@ -52,15 +52,27 @@ impl<'a> Branch<'a> {
         self.above.iter().any(|ids| ids.contains(id))
     }
 
-    /// What is known to be recorded, and what was since.
-    fn recorded_besides(&self, known: &Known, ids: &[&OrderId]) -> BTreeSet<usize> {
+    /// Which of the orders of a batch of which this is known are recorded, by their places in it.
+    pub(crate) fn recorded_besides(&self, known: &Known, ids: &[&OrderId]) -> BTreeSet<usize> {
         let above = (0..).zip(ids).filter(|(_, id)| self.is_above(id));
         let mut recorded = known.recorded.clone();
-        if *known == Known::NOTHING || !mutated(Mutation::LookUpOnce) {
-            recorded.extend(self.reader.recorded_since(known.size, ids));
-        }
+        recorded.extend(self.recorded_since(known, ids));
         recorded.extend(above.map(|(place, _)| place));
         recorded
+    }
+
+    /// What became final after that was looked up.
+    fn recorded_since(&self, known: &Known, ids: &[&OrderId]) -> BTreeSet<usize> {
+        if *known != Known::NOTHING && mutated(Mutation::LookUpOnce) {
+            return BTreeSet::new();
+        }
+        self.reader.recorded_since(known.size, ids)
+    }
+
+    fn known(&self, batch: &VerifiedBatch) -> &Known {
+        static NOTHING: Known = Known::NOTHING;
+        let held = self.pool.get(&batch.id());
+        held.map_or(&NOTHING, |held| &held.known)
     }
 }
 
@@ -75,7 +87,14 @@ impl RecordedIds for Branch<'_> {
 
     fn recorded_of(&self, batch: &VerifiedBatch) -> BTreeSet<usize> {
         let ids: Vec<&OrderId> = batch.entries().iter().map(|(id, _)| id).collect();
-        let held = self.pool.get(&batch.id());
-        self.recorded_besides(held.map_or(&Known::NOTHING, |held| &held.known), &ids)
+        self.recorded_besides(self.known(batch), &ids)
+    }
+
+    fn is_recorded_of(&self, batch: &VerifiedBatch, place: usize) -> bool {
+        let known = self.known(batch);
+        known.recorded.contains(&place)
+            || batch.entries().get(place).is_some_and(|(id, _)| {
+                self.is_above(id) || !self.recorded_since(known, &[id]).is_empty()
+            })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use ledger::{Ids, Known, would_record};
+use ledger::{Ids, Known};
 use store::{Answer, Record};
 use types::{
     Batch, FullBatch, HashedEntry, LogSize, MemberId, MemberIndex, Message, Mutation, OrderId,
@@ -185,20 +185,27 @@ impl Replica {
         {
             return;
         }
-        if !self.tree.iter().any(|node| node.wants(&id)) {
-            let author = batch.batch.batch().author;
-            let room = self.pool.room_for(
-                &author,
-                batch.batch.len().into(),
-                batch.batch.bytes().into(),
-            );
-            // One in which nothing is new would be written down, dropped, and could be sent again.
-            let branch = self.branch_of_head();
-            if !batch.complete || room.is_err() || !would_record(&branch, &batch.batch) {
-                return;
-            }
+        let is_wanted = self.tree.iter().any(|node| node.wants(&id));
+        let checked = &batch.batch;
+        let room = self.pool.room_for(
+            &checked.batch().author,
+            checked.len().into(),
+            checked.bytes().into(),
+        );
+        if !is_wanted && (!batch.complete || room.is_err()) {
+            return;
         }
-        let known = self.look_up(&batch.batch);
+        let known = match self.pool.get(&id) {
+            Some(held) => held.known.clone(),
+            None => self.look_up(checked),
+        };
+        let ids = checked.entries().iter().map(|(id, _)| id);
+        let ids: Vec<&OrderId> = ids.collect();
+        let recorded = self.branch_of_head().recorded_besides(&known, &ids);
+        // One in which nothing is new would be written down, dropped, and could be sent again.
+        if !is_wanted && recorded.len() == ids.len() {
+            return;
+        }
         self.hold(batch, known);
     }
 

@@ -2,8 +2,13 @@
 
 mod world;
 
-use types::{FaultModel, Height};
-use world::{BAD, LAN, World, timing};
+use std::sync::Arc;
+
+use types::{
+    Amount, Batch, Entry, FaultModel, FullBatch, Height, IdentitySecret, MemberId, MemberIndex,
+    Message, Order, PersonalPart, Simulated, Text, Voucher,
+};
+use world::{BAD, LAN, World, liar::tell, timing};
 
 #[test]
 fn four_members_seal_orders_and_agree() {
@@ -154,4 +159,72 @@ fn the_same_seed_gives_the_same_run() {
         (world.time, world.messages, world.finals)
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn an_order_that_comes_in_several_batches_is_recorded_once_whenever_they_come() {
+    let mut world = World::new(3, 4, FaultModel::Byzantine, timing(5, 5), LAN);
+    let orders: Vec<_> = (0..6).map(|salt| signed_order(&world, salt)).collect();
+    let recorded = |world: &World| world.store(0).reader().log_size().0;
+    // Two batches with one order in common, at the same time: both are looked up before either is final.
+    tell_batch(&mut world, 1, &orders[..2]);
+    tell_batch(&mut world, 2, &orders[1..3]);
+    world.run_until(5, "three orders are final", |world| recorded(world) == 3);
+    // Recorded orders with a new one, which come when nothing else is there, and by themselves.
+    tell_batch(&mut world, 3, &orders[..4]);
+    world.run_until(5, "the fourth is final", |world| recorded(world) == 4);
+    tell_batch(&mut world, 1, &orders[..4]);
+    tell_batch(&mut world, 2, &orders[3..]);
+    world.run_until(5, "all are final", |world| recorded(world) == 6);
+    world.run_for(2_000_000);
+    assert_eq!(recorded(&world), 6);
+    for order in &orders {
+        let id = order.0.id();
+        assert!(world.store(3).reader().log_index(&id).unwrap().is_some());
+    }
+    world.check_safety();
+}
+
+/// An order that a customer signed, so that any member can take it in.
+fn signed_order(world: &World, salt: u8) -> (Order, PersonalPart) {
+    let personal = PersonalPart {
+        salt: [salt; 16],
+        customer: Text::new("Ada").unwrap(),
+        details: Text::new("Latte").unwrap(),
+    };
+    let order = Order {
+        receiver: Text::new("shop").unwrap(),
+        amount: Amount {
+            minor_units: 450,
+            currency: "EUR".parse().unwrap(),
+        },
+        placed_at: world.now().wall,
+        personal_hash: personal.hash(),
+        voucher: Voucher::Till(MemberId::ZERO),
+    };
+    let customer = IdentitySecret::new([7; 32]);
+    let order = order.sign(&Simulated, &world.genesis.chain_id(), &customer);
+    (order, personal)
+}
+
+/// Sends everyone a batch of these orders in a member's name.
+fn tell_batch(world: &mut World, author: usize, orders: &[(Order, PersonalPart)]) {
+    let members = world.genesis.member_set();
+    let batch = Batch::sign(
+        &Simulated,
+        &world.genesis.chain_id(),
+        world.secrets(author).0,
+        members.get(MemberIndex(author as u16)).unwrap().id,
+        world.time + 1,
+        orders
+            .iter()
+            .map(|(order, _)| Entry::Order(order.clone()))
+            .collect::<Vec<_>>(),
+    );
+    let personal = orders.iter().map(|(_, personal)| Some(personal.clone()));
+    let full = FullBatch {
+        batch: batch.batch().clone(),
+        personal: Arc::new(personal.collect()),
+    };
+    tell(world, author, 0..4, Message::Batch(full));
 }

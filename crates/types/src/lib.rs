@@ -79,4 +79,10 @@ pub trait RecordedIds {
         let ids: Vec<&OrderId> = batch.entries().iter().map(|(id, _)| id).collect();
         self.recorded_among(&ids)
     }
+
+    /// Whether the entry at this place of a batch is: as [`RecordedIds::recorded_of`], of one alone.
+    fn is_recorded_of(&self, batch: &VerifiedBatch, place: usize) -> bool {
+        let entry = batch.entries().get(place);
+        entry.is_some_and(|(id, _)| self.is_recorded(id))
+    }
 }

@@ -290,7 +290,7 @@ impl File {
         let pages = self.tables[table].fences.len();
         let pages = first.min(pages)..(first + PAGES_A_CHUNK).min(pages);
         let pairs = self.pages(table, pages.clone())?;
-        // It is read for a merge, after which this file goes.
+        // It is read for a merge, and this file goes with it, unless that is given up.
         forget(&self.file, self.place_of(table, &pages));
         Ok(pairs)
     }

@@ -51,7 +51,7 @@ impl Merge {
     /// Puts the next pair of a source, if it has one, to its place among the heads.
     fn advance(&mut self, source: usize) -> io::Result<()> {
         if let Some(pair) = self.sources[source].next()? {
-            // Mostly this is the least again: orders of one receiver follow each other in one run.
+            // From the least on: of one receiver or customer many follow each other in one run.
             let heads = self.heads.iter().rev();
             let less = heads.take_while(|(head, _)| *head < pair).count();
             self.heads.insert(self.heads.len() - less, (pair, source));
