@@ -6,7 +6,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -45,14 +45,29 @@ function program(): string {
   return path;
 }
 
-/** An address on loopback that nobody listens at. */
+/** Ports are looked for from here on: below those that the system gives to connections by itself, of which one could
+ *  be taken before the shop listens there. Processes begin far apart. */
+const LOWEST_PORT = 10_000;
+const PORTS = 20_000;
+let nextPort = (process.pid * 7_919) % PORTS;
+
+/** An address on loopback that nobody listens at, never the same twice. */
 async function freeAddress(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return `127.0.0.1:${port}`;
+  for (let looked = 0; looked < PORTS; looked += 1) {
+    const port = LOWEST_PORT + nextPort;
+    nextPort = (nextPort + 1) % PORTS;
+    const server = createServer().listen(port, '127.0.0.1');
+    const listens = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (listens) {
+      server.close();
+      await once(server, 'close');
+      return `127.0.0.1:${port}`;
+    }
+  }
+  throw new Error('no port of this machine is free');
 }
 
 async function stopped(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

@@ -6,6 +6,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -452,17 +453,24 @@ impl Drop for Node {
     }
 }
 
-/// Addresses of this machine that nobody uses.
+/// Addresses of this machine that nobody uses, none given twice. Their ports are below those that the system gives
+/// to connections by itself: one of these could be taken before the node listens there.
 fn free_addresses(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
-    let listeners: Vec<TcpListener> = (0..count)
-        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
-        .collect::<Result<_, _>>()
-        .context("no port of this machine is free")?;
-    // Held until all are known, so that none is given twice.
-    Ok(listeners
-        .iter()
-        .map(TcpListener::local_addr)
-        .collect::<Result<_, _>>()?)
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const LOWEST: u16 = 10_000;
+    const RANGE: u16 = 20_000;
+    // Processes begin far apart.
+    let start = std::process::id().wrapping_mul(7_919) % u32::from(RANGE);
+    let start = u16::try_from(start)?;
+    let ports = (0..RANGE).map(|_| {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed) % RANGE;
+        LOWEST + (start + next) % RANGE
+    });
+    let addresses = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let free = addresses.filter(|address| TcpListener::bind(address).is_ok());
+    let free: Vec<SocketAddr> = free.take(count).collect();
+    ensure!(free.len() == count, "no port of this machine is free");
+    Ok(free)
 }
 
 /// Runs a command of the program to its end.
