@@ -10,7 +10,6 @@ use types::{
 };
 
 use crate::{
-    branch::Branch,
     output::To,
     replica::{HEIGHT_WINDOW, MAX_AHEAD_MILLIS, Replica},
     tree::{Lacking, Node, State, Valid},
@@ -33,13 +32,7 @@ impl Replica {
         let Some((parent, frontier)) = self.tree.as_parent(&parent_hash) else {
             return;
         };
-        let branch = Branch::new(
-            &self.tree,
-            &self.unindexed,
-            &self.pool,
-            &self.reader,
-            &parent_hash,
-        );
+        let branch = self.branch(&parent_hash);
         let executed = execute(frontier, &branch, &batches);
         let (log_size, log_root) = (executed.frontier.size(), executed.frontier.root());
         let (log_size_before, seed) = (frontier.size(), next_seed(&parent.seed, &draw.ticket));
@@ -353,13 +346,7 @@ impl Replica {
         if batches.len() != list.len() {
             return Verdict::Missing;
         }
-        let branch = Branch::new(
-            &self.tree,
-            &self.unindexed,
-            &self.pool,
-            &self.reader,
-            &header.parent,
-        );
+        let branch = self.branch(&header.parent);
         let executed = execute(frontier, &branch, &batches);
         let committed = (header.log_size, header.log_root);
         if (executed.frontier.size(), executed.frontier.root()) != committed

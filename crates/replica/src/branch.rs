@@ -86,8 +86,7 @@ impl RecordedIds for Branch<'_> {
     }
 
     fn recorded_of(&self, batch: &VerifiedBatch) -> BTreeSet<usize> {
-        let ids: Vec<&OrderId> = batch.entries().iter().map(|(id, _)| id).collect();
-        self.recorded_besides(self.known(batch), &ids)
+        self.recorded_besides(self.known(batch), &batch.ids())
     }
 
     fn is_recorded_of(&self, batch: &VerifiedBatch, place: usize) -> bool {

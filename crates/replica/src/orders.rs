@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use ledger::{Ids, Known};
 use store::{Answer, Record};
 use types::{
-    Batch, FullBatch, HashedEntry, LogSize, MemberId, MemberIndex, Message, Mutation, OrderId,
-    PersonalPart, RecordedIds as _, VerifiedBatch, Voucher, encoded_len, mutated,
+    Batch, BlockHash, FullBatch, HashedEntry, LogSize, MemberId, MemberIndex, Message, Mutation,
+    OrderId, PersonalPart, RecordedIds as _, VerifiedBatch, Voucher, encoded_len, mutated,
     order::MAX_ORDER_BYTES,
 };
 
@@ -139,8 +139,12 @@ impl Replica {
 
     /// What the final chain holds.
     fn branch_of_head(&self) -> Branch<'_> {
-        let head = &self.tree.head.parent.hash;
-        Branch::new(&self.tree, &self.unindexed, &self.pool, &self.reader, head)
+        self.branch(&self.tree.head.parent.hash)
+    }
+
+    /// What the branch holds that ends in `tip`, a valid block or the final head.
+    pub(crate) fn branch(&self, tip: &BlockHash) -> Branch<'_> {
+        Branch::new(&self.tree, &self.unindexed, &self.pool, &self.reader, tip)
     }
 
     /// A batch of orders of which none was recorded when the order log was of this size.
@@ -199,11 +203,12 @@ impl Replica {
             Some(held) => held.known.clone(),
             None => self.look_up(checked),
         };
-        let ids = checked.entries().iter().map(|(id, _)| id);
-        let ids: Vec<&OrderId> = ids.collect();
-        let recorded = self.branch_of_head().recorded_besides(&known, &ids);
+        let has_news = || {
+            let ids = checked.ids();
+            self.branch_of_head().recorded_besides(&known, &ids).len() < ids.len()
+        };
         // One in which nothing is new would be written down, dropped, and could be sent again.
-        if !is_wanted && recorded.len() == ids.len() {
+        if !is_wanted && !has_news() {
             return;
         }
         self.hold(batch, known);

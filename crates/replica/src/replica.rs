@@ -16,7 +16,7 @@ use types::{
 };
 
 use crate::{
-    branch::{Branch, Unindexed},
+    branch::Unindexed,
     check::{Checked, CheckedMessage},
     input::Event,
     output::{Notice, Outgoing, Output, Sealed, To},
@@ -425,13 +425,7 @@ impl Replica {
     pub(crate) fn eligible_batches(&mut self, most: usize) -> Vec<VerifiedBatch> {
         let parent = self.consensus.parent();
         let sealed = self.tree.batches_on(&parent);
-        let branch = Branch::new(
-            &self.tree,
-            &self.unindexed,
-            &self.pool,
-            &self.reader,
-            &parent,
-        );
+        let branch = self.branch(&parent);
         let parent_is_final = parent == self.tree.head.parent.hash;
         let mut eligible = Vec::new();
         let mut useless = Vec::new();

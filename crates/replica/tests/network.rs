@@ -5,10 +5,10 @@ mod world;
 use std::sync::Arc;
 
 use types::{
-    Amount, Batch, Entry, FaultModel, FullBatch, Height, IdentitySecret, MemberId, MemberIndex,
-    Message, Order, PersonalPart, Simulated, Text, Voucher,
+    Batch, Entry, FaultModel, FullBatch, Height, IdentitySecret, MemberId, MemberIndex, Message,
+    Order, PersonalPart, Simulated,
 };
-use world::{BAD, LAN, World, liar::tell, timing};
+use world::{BAD, LAN, World, liar::tell, order, timing};
 
 #[test]
 fn four_members_seal_orders_and_agree() {
@@ -190,21 +190,7 @@ fn an_order_that_comes_in_several_batches_is_recorded_once_whenever_they_come() 
 
 /// An order that a customer signed, so that any member can take it in.
 fn signed_order(world: &World, salt: u8) -> (Order, PersonalPart) {
-    let personal = PersonalPart {
-        salt: [salt; 16],
-        customer: Text::new("Ada").unwrap(),
-        details: Text::new("Latte").unwrap(),
-    };
-    let order = Order {
-        receiver: Text::new("shop").unwrap(),
-        amount: Amount {
-            minor_units: 450,
-            currency: "EUR".parse().unwrap(),
-        },
-        placed_at: world.now().wall,
-        personal_hash: personal.hash(),
-        voucher: Voucher::Till(MemberId::ZERO),
-    };
+    let (order, personal) = order(MemberId::ZERO, world.now().wall, [salt; 16]);
     let customer = IdentitySecret::new([7; 32]);
     let order = order.sign(&Simulated, &world.genesis.chain_id(), &customer);
     (order, personal)

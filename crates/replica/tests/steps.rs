@@ -9,13 +9,13 @@ use ledger::PoolLimits;
 use replica::{Checker, Event, Notice, Outgoing, Output, Replica, Setup, Submission, To};
 use store::{MemoryDisk, MemoryIndex, Record, SEGMENT_BYTES, Store};
 use types::{
-    Amount, Entry, FaultModel, Header, Height, LogSize, MemberIndex, Message, Monotonic, Now,
-    Order, PersonalPart, SignedBlock, Simulated, Text, UnixMillis, VoteKind, Voucher,
+    Entry, FaultModel, Header, Height, LogSize, MemberIndex, Message, Monotonic, Now, SignedBlock,
+    Simulated, UnixMillis, VoteKind,
 };
 use world::{
     LAN, World,
     liar::{block_of, block_with, head_of, later, proposal, vote, waits},
-    timing,
+    order, timing,
 };
 
 /// One replica, its store, and a clock that stands still unless it is moved.
@@ -126,22 +126,9 @@ fn open(world: &World, member: usize, disk: &MemoryDisk, time: u64) -> (Replica,
 }
 
 fn order_at(world: &World, member: usize, salt: u8) -> Submission {
-    let personal = PersonalPart {
-        salt: [salt; 16],
-        customer: Text::new("Ada").unwrap(),
-        details: Text::new("Latte").unwrap(),
-    };
     let members = world.genesis.member_set();
-    let order = Order {
-        receiver: Text::new("shop").unwrap(),
-        amount: Amount {
-            minor_units: 450,
-            currency: "EUR".parse().unwrap(),
-        },
-        placed_at: UnixMillis(2_000_000),
-        personal_hash: personal.hash(),
-        voucher: Voucher::Till(members.get(MemberIndex(member as u16)).unwrap().id),
-    };
+    let till = members.get(MemberIndex(member as u16)).unwrap().id;
+    let (order, personal) = order(till, at(0).wall, [salt; 16]);
     Submission {
         entry: Entry::Order(order).into(),
         personal,

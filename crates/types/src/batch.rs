@@ -331,6 +331,10 @@ impl VerifiedBatch {
     pub fn entries(&self) -> &[(OrderId, Digest)] {
         &self.entries
     }
+    /// Order id of every entry, in order.
+    pub fn ids(&self) -> Vec<&OrderId> {
+        self.entries.iter().map(|(id, _)| id).collect()
+    }
     /// Length of its public encoding in bytes.
     pub const fn bytes(&self) -> u32 {
         self.bytes

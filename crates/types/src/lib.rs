@@ -76,8 +76,7 @@ pub trait RecordedIds {
 
     /// Which entries of a batch are, by their places in it: where something is known of the batch already.
     fn recorded_of(&self, batch: &VerifiedBatch) -> BTreeSet<usize> {
-        let ids: Vec<&OrderId> = batch.entries().iter().map(|(id, _)| id).collect();
-        self.recorded_among(&ids)
+        self.recorded_among(&batch.ids())
     }
 
     /// Whether the entry at this place of a batch is: as [`RecordedIds::recorded_of`], of one alone.

@@ -23,9 +23,9 @@ use replica::{
 use store::{CommitReceipt, MemoryDisk, MemoryIndex, SEGMENT_BYTES, Store};
 use types::{
     Amount, BlockHash, Entry, Epoch, FaultModel, Genesis, Height, IdentityPublicKey,
-    IdentitySecret, LotterySecret, MemberCard, MemberIndex, Message, Micros, Monotonic, Now, Order,
-    OrderId, PersonalPart, Signatures, Simulated, Text, Timing, UnixMillis, Vote, VoteKind,
-    Voucher,
+    IdentitySecret, LotterySecret, MemberCard, MemberId, MemberIndex, Message, Micros, Monotonic,
+    Now, Order, OrderId, PersonalPart, Signatures, Simulated, Text, Timing, UnixMillis, Vote,
+    VoteKind, Voucher,
 };
 
 /// The network between the members.
@@ -125,6 +125,26 @@ pub fn timing(mean_millis: u64, grace_millis: u64) -> Timing {
         mean_wait: Micros::from_millis(mean_millis),
         grace: Micros::from_millis(grace_millis),
     }
+}
+
+/// An order that a till vouches for, and its personal part.
+pub fn order(till: MemberId, placed_at: UnixMillis, salt: [u8; 16]) -> (Order, PersonalPart) {
+    let personal = PersonalPart {
+        salt,
+        customer: Text::new("Ada").unwrap(),
+        details: Text::new("Latte").unwrap(),
+    };
+    let order = Order {
+        receiver: Text::new("shop").unwrap(),
+        amount: Amount {
+            minor_units: 450,
+            currency: "EUR".parse().unwrap(),
+        },
+        placed_at,
+        personal_hash: personal.hash(),
+        voucher: Voucher::Till(till),
+    };
+    (order, personal)
 }
 
 impl World {
@@ -317,21 +337,7 @@ impl World {
                 self.placed += 1;
                 let mut salt = [0; 16];
                 salt[..8].copy_from_slice(&self.placed.to_le_bytes());
-                let personal = PersonalPart {
-                    salt,
-                    customer: Text::new("Ada").unwrap(),
-                    details: Text::new("Latte").unwrap(),
-                };
-                let order = Order {
-                    receiver: Text::new("shop").unwrap(),
-                    amount: Amount {
-                        minor_units: 450,
-                        currency: "EUR".parse().unwrap(),
-                    },
-                    placed_at: self.now().wall,
-                    personal_hash: personal.hash(),
-                    voucher: Voucher::Till(till),
-                };
+                let (order, personal) = order(till, self.now().wall, salt);
                 Submission {
                     entry: Entry::Order(order).into(),
                     personal,
