@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use ledger::{Ids, Known, Pool};
 use store::Reader;
-use types::{BatchId, BlockHash, Height, Mutation, OrderId, RecordedIds, VerifiedBatch, mutated};
+use types::{
+    BatchId, BlockHash, Height, Mutation, OrderId, RecordedIds, Sought, VerifiedBatch, mutated,
+};
 
 use crate::tree::Tree;
 
@@ -53,20 +55,22 @@ impl<'a> Branch<'a> {
     }
 
     /// Which of the orders of a batch of which this is known are recorded, by their places in it.
-    pub(crate) fn recorded_besides(&self, known: &Known, ids: &[&OrderId]) -> BTreeSet<usize> {
-        let above = (0..).zip(ids).filter(|(_, id)| self.is_above(id));
+    pub(crate) fn recorded_besides(&self, known: &Known, orders: &[Sought<'_>]) -> BTreeSet<usize> {
+        let above = (0..)
+            .zip(orders)
+            .filter(|(_, order)| self.is_above(order.id));
         let mut recorded = known.recorded.clone();
-        recorded.extend(self.recorded_since(known, ids));
+        recorded.extend(self.recorded_since(known, orders));
         recorded.extend(above.map(|(place, _)| place));
         recorded
     }
 
     /// What became final after that was looked up.
-    fn recorded_since(&self, known: &Known, ids: &[&OrderId]) -> BTreeSet<usize> {
+    fn recorded_since(&self, known: &Known, orders: &[Sought<'_>]) -> BTreeSet<usize> {
         if *known != Known::NOTHING && mutated(Mutation::LookUpOnce) {
             return BTreeSet::new();
         }
-        self.reader.recorded_since(known.size, ids)
+        self.reader.recorded_since(known.size, orders)
     }
 
     fn known(&self, batch: &VerifiedBatch) -> &Known {
@@ -81,19 +85,19 @@ impl RecordedIds for Branch<'_> {
         self.is_above(id) || self.reader.is_recorded(id)
     }
 
-    fn recorded_among(&self, ids: &[&OrderId]) -> BTreeSet<usize> {
-        self.recorded_besides(&Known::NOTHING, ids)
+    fn recorded_among(&self, orders: &[Sought<'_>]) -> BTreeSet<usize> {
+        self.recorded_besides(&Known::NOTHING, orders)
     }
 
     fn recorded_of(&self, batch: &VerifiedBatch) -> BTreeSet<usize> {
-        self.recorded_besides(self.known(batch), &batch.ids())
+        self.recorded_besides(self.known(batch), &batch.sought())
     }
 
     fn is_recorded_of(&self, batch: &VerifiedBatch, place: usize) -> bool {
         let known = self.known(batch);
         known.recorded.contains(&place)
-            || batch.entries().get(place).is_some_and(|(id, _)| {
-                self.is_above(id) || !self.recorded_since(known, &[id]).is_empty()
+            || batch.sought_at(place).is_some_and(|order| {
+                self.is_above(order.id) || !self.recorded_since(known, &[order]).is_empty()
             })
     }
 }

@@ -6,7 +6,7 @@ use ledger::{Ids, Known};
 use store::{Answer, Record};
 use types::{
     Batch, BlockHash, FullBatch, HashedEntry, LogSize, MemberId, MemberIndex, Message, Mutation,
-    OrderId, PersonalPart, RecordedIds as _, VerifiedBatch, Voucher, encoded_len, mutated,
+    PersonalPart, RecordedIds as _, Sought, VerifiedBatch, Voucher, encoded_len, mutated,
     order::MAX_ORDER_BYTES,
 };
 
@@ -47,9 +47,10 @@ impl Replica {
                 .extend(submissions.iter().map(|_| Err(Refusal::Observer)));
             return;
         };
-        let ids: Vec<&OrderId> = submissions.iter().map(|order| order.entry.id()).collect();
+        let orders = submissions.iter().map(|order| order.entry.sought());
+        let orders: Vec<Sought<'_>> = orders.collect();
         let size = self.reader.log_size();
-        let recorded = self.branch_of_head().recorded_among(&ids);
+        let recorded = self.branch_of_head().recorded_among(&orders);
         let mut here = Ids::default();
         let mut draft = Draft::default();
         draft.reserve(submissions.len(), &self.genesis);
@@ -204,8 +205,9 @@ impl Replica {
             None => self.look_up(checked),
         };
         let has_news = || {
-            let ids = checked.ids();
-            self.branch_of_head().recorded_besides(&known, &ids).len() < ids.len()
+            let orders = checked.sought();
+            let recorded = self.branch_of_head().recorded_besides(&known, &orders);
+            recorded.len() < orders.len()
         };
         // One in which nothing is new would be written down, dropped, and could be sent again.
         if !is_wanted && !has_news() {

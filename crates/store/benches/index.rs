@@ -3,7 +3,7 @@
 use divan::{Bencher, black_box, counter::ItemsCount};
 use store::{FjallIndex, Index as _, index::Entries};
 use tempfile::TempDir;
-use types::{LogIndex, OrderId, encoding::sha256};
+use types::{LogIndex, OrderId, Sought, UnixMillis, encoding::sha256};
 
 /// Orders a block.
 const BLOCK: u64 = 1_000;
@@ -25,13 +25,18 @@ fn id(number: u64) -> OrderId {
     sha256(&number.to_le_bytes())
 }
 
+/// When an order was placed: one each millisecond.
+fn placed_at(number: u64) -> UnixMillis {
+    UnixMillis(1_700_000_000_000 + number)
+}
+
 /// What a block brings: its orders' places in the order log by their ids, by receiver and by customer.
-fn block(number: u64) -> Entries {
+fn block(index: &FjallIndex, number: u64) -> Entries {
     let first = number * BLOCK;
-    let mut entries = Entries::from_place(LogIndex(first));
+    let mut entries = index.entries_from(LogIndex(first));
     for order in first..first + BLOCK {
         let customer = format!("customer {}", order % CUSTOMERS);
-        entries.push(&id(order), "shop", Some(&customer));
+        entries.push(&id(order), placed_at(order), "shop", Some(&customer));
     }
     entries
 }
@@ -47,7 +52,7 @@ fn filled() -> (FjallIndex, TempDir) {
     let (index, folder) = empty();
     for number in 0..BLOCKS {
         index
-            .write_entries(Vec::new(), block(number))
+            .write_entries(Vec::new(), block(&index, number))
             .expect("the index is whole");
     }
     (index, folder)
@@ -59,7 +64,7 @@ fn insert_a_block_of_1000_orders(bencher: Bencher<'_, '_>) {
     let mut numbers = 0..;
     bencher
         .counter(ItemsCount::new(BLOCK))
-        .with_inputs(|| block(numbers.next().expect("numbers do not end")))
+        .with_inputs(|| block(&index, numbers.next().expect("numbers do not end")))
         .bench_local_values(|entries| {
             let written = index.write_entries(Vec::new(), entries);
             written.expect("the index is whole");
@@ -83,25 +88,40 @@ fn look_up(bencher: Bencher<'_, '_>, from: u64, present: bool) {
     bencher
         .with_inputs(|| id(numbers.next().expect("numbers come again")))
         .bench_local_values(|id| {
-            let found = index.places_of_orders(&[black_box(&id)], LogIndex(0));
+            let found = index.places_of_orders(&[black_box(&id).into()], LogIndex(0));
             assert_eq!(found.expect("the index is whole")[0].is_some(), present);
         });
 }
 
-/// As for every block: are any of its orders there already?
+/// As of every batch: are any of its orders there already? They are not, and were placed when others were that are.
 #[divan::bench]
 fn look_up_1000_absent_orders_together(bencher: Bencher<'_, '_>) {
+    look_up_together(bencher, |number| placed_at(number % (BLOCK * BLOCKS)));
+}
+
+/// As of every batch of orders that are new: they were placed after all that are there.
+#[divan::bench]
+fn look_up_1000_later_orders_together(bencher: Bencher<'_, '_>) {
+    look_up_together(bencher, placed_at);
+}
+
+fn look_up_together(bencher: Bencher<'_, '_>, placed_at: impl Fn(u64) -> UnixMillis + Sync) {
     let (index, _folder) = filled();
     let mut first = BLOCK * BLOCKS;
     bencher
         .counter(ItemsCount::new(BLOCK))
         .with_inputs(|| {
             first += BLOCK;
-            (first..first + BLOCK).map(id).collect::<Vec<_>>()
+            let orders = (first..first + BLOCK).map(|number| (id(number), placed_at(number)));
+            orders.collect::<Vec<_>>()
         })
-        .bench_local_values(|ids| {
-            let ids: Vec<_> = ids.iter().collect();
-            let found = index.places_of_orders(black_box(&ids), LogIndex(0));
+        .bench_local_values(|orders| {
+            let sought = orders.iter().map(|(id, placed_at)| Sought {
+                id,
+                placed_at: Some(*placed_at),
+            });
+            let sought: Vec<_> = sought.collect();
+            let found = index.places_of_orders(black_box(&sought), LogIndex(0));
             assert!(
                 found
                     .expect("the index is whole")

@@ -233,7 +233,8 @@ impl Indexer {
             head,
         } = staged;
         let first = blocks.first().map(|block| block.executed.log_size_before);
-        let mut entries = Entries::from_place(LogIndex(first.unwrap_or(head.log_size).0));
+        let first = LogIndex(first.unwrap_or(head.log_size).0);
+        let mut entries = self.shared.index.entries_from(first);
         entries.reserve(
             blocks
                 .iter()
@@ -283,7 +284,8 @@ pub(crate) fn put_entry(
     personal: Option<&PersonalPart>,
 ) {
     let customer = personal.map(|personal| personal.customer.as_str());
-    entries.push(id, entry.order().receiver.as_str(), customer);
+    let order = entry.order();
+    entries.push(id, order.placed_at, order.receiver.as_str(), customer);
 }
 
 /// Joins entries that follow one another in one batch.

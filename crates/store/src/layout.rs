@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Rises when what the index holds changes: an index of another one is built again.
-const LAYOUT_VERSION: u16 = 7;
+const LAYOUT_VERSION: u16 = 8;
 const FORMAT_KEY: &[u8] = b"format";
 const HEAD_KEY: &[u8] = b"head";
 

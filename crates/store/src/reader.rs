@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use types::{
     BatchId, BlockHash, Certificate, Digest, Equivocation, FinalBlock, Frontier, FullBatch, Height,
-    LogIndex, LogSize, MemberIndex, OrderId, RecordedIds, Seed, SignedBlock, merkle,
+    LogIndex, LogSize, MemberIndex, OrderId, RecordedIds, Seed, SignedBlock, Sought, merkle,
 };
 
 use crate::{
@@ -279,18 +279,22 @@ impl Reader {
     /// When the disk fails.
     pub fn log_index(&self, id: &OrderId) -> Result<Option<LogIndex>, StoreError> {
         let from_the_first = LogIndex(0);
-        let indexes = self.log_indexes(&[id], from_the_first)?;
+        let indexes = self.log_indexes(&[id.into()], from_the_first)?;
         Ok(indexes.into_iter().flatten().next())
     }
 
     /// The place of each of these orders that is final, at `from` or behind it.
     fn log_indexes(
         &self,
-        ids: &[&OrderId],
+        orders: &[Sought<'_>],
         from: LogIndex,
     ) -> Result<Vec<Option<LogIndex>>, StoreError> {
         let size = self.size();
-        let places = self.shared.index.places_of_orders(ids, from)?.into_iter();
+        let places = self
+            .shared
+            .index
+            .places_of_orders(orders, from)?
+            .into_iter();
         Ok(places
             .map(|place| place.filter(|place| place.0 < size))
             .collect())
@@ -301,8 +305,8 @@ impl Reader {
     ///
     /// # Panics
     /// When the index cannot be read: to go on with a guess would fork the chain, so the process must end.
-    pub fn recorded_since(&self, size: LogSize, ids: &[&OrderId]) -> BTreeSet<usize> {
-        match self.log_indexes(ids, LogIndex(size.0)) {
+    pub fn recorded_since(&self, size: LogSize, orders: &[Sought<'_>]) -> BTreeSet<usize> {
+        match self.log_indexes(orders, LogIndex(size.0)) {
             Ok(indexes) => {
                 let recorded = (0..).zip(indexes).filter(|(_, index)| index.is_some());
                 recorded.map(|(place, _)| place).collect()
@@ -311,7 +315,7 @@ impl Reader {
                 self.shared.poison();
                 panic!(
                     "cannot tell which of {} orders are recorded: {error}",
-                    ids.len()
+                    orders.len()
                 );
             }
         }
@@ -322,11 +326,11 @@ impl Reader {
 /// As [`Reader::recorded_since`].
 impl RecordedIds for Reader {
     fn is_recorded(&self, id: &OrderId) -> bool {
-        !self.recorded_among(&[id]).is_empty()
+        !self.recorded_among(&[id.into()]).is_empty()
     }
 
-    fn recorded_among(&self, ids: &[&OrderId]) -> BTreeSet<usize> {
-        self.recorded_since(LogSize(0), ids)
+    fn recorded_among(&self, orders: &[Sought<'_>]) -> BTreeSet<usize> {
+        self.recorded_since(LogSize(0), orders)
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn restore_entries(reader: &Reader) -> Result<(), StoreError> {
                 .last()
                 .is_none_or(|(height, _)| *height != found.height)
             {
-                blocks.push((found.height, Entries::from_place(found.index)));
+                blocks.push((found.height, shared.index.entries_from(found.index)));
             }
             if let Some((_, entries)) = blocks.last_mut() {
                 put_entry(entries, &id, found.entry, found.personal);

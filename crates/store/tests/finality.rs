@@ -17,7 +17,8 @@ use store::{
 };
 use support::*;
 use types::{
-    BlockHash, Digest, Height, LogIndex, LogSize, MemberIndex, OrderId, RecordedIds, VoteKind,
+    BlockHash, Digest, Height, LogIndex, LogSize, MemberIndex, OrderId, RecordedIds, Sought,
+    VoteKind,
     merkle::{leaf_hash, root, verify_inclusion},
 };
 
@@ -89,11 +90,15 @@ fn check_orders(reader: &Reader, chain: &Chain) {
         let path = reader.inclusion_path(index, size).unwrap().unwrap();
         assert!(verify_inclusion(&leaf, index, size, &path, &root));
     }
-    let ids: Vec<&OrderId> = chain.recorded.iter().map(|(id, ..)| id).collect();
+    let orders: Vec<Sought<'_>> = chain.recorded.iter().map(|(id, ..)| id.into()).collect();
     for block in &chain.blocks {
         let header = block.block.header();
-        let since = reader.recorded_since(header.log_size, &ids);
-        assert!(since.into_iter().eq(header.log_size.0 as usize..ids.len()));
+        let since = reader.recorded_since(header.log_size, &orders);
+        assert!(
+            since
+                .into_iter()
+                .eq(header.log_size.0 as usize..orders.len())
+        );
         for index in 0..header.log_size.0 {
             let leaf = leaf_hash(&chain.recorded[index as usize].1.leaf_bytes());
             let path = reader
@@ -409,7 +414,7 @@ fn entries_that_a_crash_took_are_read_back_from_the_log() {
     for end in (0..12).chain([100, size - 1, size]) {
         let left = index.after_crash(LogIndex(end));
         let (id, ..) = &chain.recorded[end.min(size - 1) as usize];
-        let is_left = left.places_of_orders(&[id], LogIndex(0)).unwrap()[0].is_some();
+        let is_left = left.places_of_orders(&[id.into()], LogIndex(0)).unwrap()[0].is_some();
         assert_eq!(is_left, end == size);
         let (store, _) = open(&disk, &left).unwrap();
         assert_eq!(left.entries_end(), LogIndex(size));

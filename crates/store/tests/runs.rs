@@ -7,7 +7,7 @@ use store::{
     FjallIndex, Index, MemoryIndex,
     index::{Entries, Space},
 };
-use types::{LogIndex, OrderId};
+use types::{LogIndex, OrderId, Sought, UnixMillis};
 
 /// More than a file of a run takes.
 const A_FILE: u64 = 160_000;
@@ -23,18 +23,47 @@ fn text_key(what: &str, number: u64, place: u64) -> Vec<u8> {
     [&hash(what, number)[..16], &place.to_be_bytes()].concat()
 }
 
-fn order(place: u64) -> [u8; 32] {
-    hash("order", place)
+fn order(place: u64) -> OrderId {
+    OrderId::new(hash("order", place))
+}
+
+/// One a millisecond, and of every hundredth the clock is a year behind, or more.
+fn placed_at(place: u64) -> UnixMillis {
+    let clock = if place.is_multiple_of(100) {
+        1_600_000_000_000 - place * 1_000
+    } else {
+        1_700_000_000_000
+    };
+    UnixMillis(clock + place)
+}
+
+/// The places of these orders, at one or behind it, found by their ids alone, and where it is told when they were
+/// placed: there is no difference.
+fn places_of(index: &dyn Index, orders: &[u64], from: LogIndex) -> Vec<Option<LogIndex>> {
+    let ids: Vec<OrderId> = orders.iter().map(|place| order(*place)).collect();
+    let by_id: Vec<Sought<'_>> = ids.iter().map(Sought::from).collect();
+    let timed = orders.iter().zip(&ids).map(|(place, id)| Sought {
+        id,
+        placed_at: Some(placed_at(*place)),
+    });
+    let timed: Vec<Sought<'_>> = timed.collect();
+    let half = orders.len() / 2;
+    let mixed = [&timed[..half], &by_id[half..]].concat();
+    let places = index.places_of_orders(&by_id, from).unwrap();
+    assert_eq!(index.places_of_orders(&timed, from).unwrap(), places);
+    assert_eq!(index.places_of_orders(&mixed, from).unwrap(), places);
+    places
 }
 
 /// One in a hundred comes from each customer, all go to three receivers, and of every fifth one the
 /// customer is not known.
-fn entries(places: Range<u64>) -> Entries {
-    let mut entries = Entries::from_place(LogIndex(places.start));
+fn entries(index: &dyn Index, places: Range<u64>) -> Entries {
+    let mut entries = index.entries_from(LogIndex(places.start));
     for place in places {
         let receiver = format!("receiver {}", place % 3);
         let customer = (place % 5 > 0).then(|| format!("customer {}", place % 100));
-        entries.push(&OrderId::new(order(place)), &receiver, customer.as_deref());
+        let customer = customer.as_deref();
+        entries.push(&order(place), placed_at(place), &receiver, customer);
     }
     entries
 }
@@ -47,7 +76,7 @@ fn write(indexes: &[&dyn Index], places: Range<u64>) {
         let end = (start + length).min(places.end);
         for index in indexes {
             index
-                .write_entries(Vec::new(), entries(start..end))
+                .write_entries(Vec::new(), entries(*index, start..end))
                 .unwrap();
         }
         start = end;
@@ -55,32 +84,23 @@ fn write(indexes: &[&dyn Index], places: Range<u64>) {
 }
 
 fn check(index: &dyn Index, oracle: &MemoryIndex, size: u64) {
-    let place = |id| {
-        index
-            .places_of_orders(&[&OrderId::new(id)], LogIndex(0))
-            .unwrap()[0]
-    };
+    let place = |number| places_of(index, &[number], LogIndex(0))[0];
     for number in (0..size).step_by(997).chain([size - 1]) {
-        assert_eq!(place(order(number)), Some(LogIndex(number)));
+        assert_eq!(place(number), Some(LogIndex(number)));
     }
-    let unknown = (size..size + 500).map(order);
-    assert!(unknown.into_iter().all(|id| place(id).is_none()));
+    assert!((size..size + 500).all(|number| place(number).is_none()));
     // Of many together each is found, or not, as it is alone.
-    let mixed = (0..2 * size).step_by(1 + size as usize / 100);
-    let ids: Vec<OrderId> = mixed
-        .clone()
-        .map(|number| OrderId::new(order(number)))
+    let mixed: Vec<u64> = (0..2 * size).step_by(1 + size as usize / 100).collect();
+    let expected = mixed.iter().copied().map(LogIndex);
+    let expected: Vec<_> = expected
+        .map(|place| (place.0 < size).then_some(place))
         .collect();
-    let places = index.places_of_orders(&ids.iter().collect::<Vec<_>>(), LogIndex(0));
-    let expected = mixed.map(|number| (number < size).then_some(LogIndex(number)));
-    let expected: Vec<_> = expected.collect();
-    assert_eq!(places.unwrap(), expected);
+    assert_eq!(places_of(index, &mixed, LogIndex(0)), expected);
     // And where only what is at a place or behind it counts, no other.
     for from in [1, size / 3, size - 1, size].map(LogIndex) {
-        let places = index.places_of_orders(&ids.iter().collect::<Vec<_>>(), from);
         let behind = |place: &Option<LogIndex>| place.filter(|place| *place >= from);
         let expected: Vec<_> = expected.iter().map(behind).collect();
-        assert_eq!(places.unwrap(), expected);
+        assert_eq!(places_of(index, &mixed, from), expected);
     }
     for (space, what) in [
         (Space::Customers, "customer"),
@@ -154,10 +174,11 @@ fn what_the_files_hold_already_is_passed_over() {
     // other groups.
     let end = A_FILE + 10;
     for places in [60_000..60_100, 0..1, A_FILE - 10..end] {
-        index.write_entries(Vec::new(), entries(places)).unwrap();
+        let entries = entries(&index, places);
+        index.write_entries(Vec::new(), entries).unwrap();
     }
     oracle
-        .write_entries(Vec::new(), entries(A_FILE..end))
+        .write_entries(Vec::new(), entries(&oracle, A_FILE..end))
         .unwrap();
     check(&index, &oracle, end);
     drop(index);
@@ -183,7 +204,7 @@ fn damage_is_noticed_and_never_an_answer() {
         let index = FjallIndex::open(folder.path()).unwrap();
         let end = index.entries_end().0;
         if end > 0 {
-            let read = |place| index.places_of_orders(&[&OrderId::new(order(place))], LogIndex(0));
+            let read = |place| index.places_of_orders(&[(&order(place)).into()], LogIndex(0));
             let right = |place| vec![Some(LogIndex(place))];
             assert!(
                 (0..end)
@@ -203,6 +224,36 @@ fn damage_is_noticed_and_never_an_answer() {
 }
 
 #[test]
+fn no_index_takes_the_keys_of_another() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    for folder in &folders {
+        write(&[&FjallIndex::open(folder.path()).unwrap()], 0..A_FILE);
+    }
+    let runs: Vec<_> = folders
+        .iter()
+        .flat_map(|folder| files(folder.path()))
+        .collect();
+    let [one, other] = &runs[..] else {
+        panic!("one run of each is in a file")
+    };
+    // The same orders, and each index has keys of its own for them.
+    assert_eq!(one.file_name(), other.file_name());
+    assert_ne!(fs::read(one).unwrap(), fs::read(other).unwrap());
+    let index = reopen(folders[0].path(), A_FILE);
+    write(&[&index], A_FILE..2 * A_FILE);
+    drop(index);
+    let [first, second] = &files(folders[0].path())[..] else {
+        panic!("two runs are in files")
+    };
+    fs::copy(other, first).unwrap();
+    let index = FjallIndex::open(folders[0].path()).unwrap();
+    assert!(index.entries_end().0 > 0);
+    let place = |place| places_of(&index, &[place], LogIndex(0))[0];
+    assert_eq!(place(0), Some(LogIndex(0)));
+    assert!(first.exists() && !second.exists());
+}
+
+#[test]
 fn large_blocks_go_to_files_too() {
     let folder = tempfile::tempdir().unwrap();
     let index = FjallIndex::open(folder.path()).unwrap();
@@ -212,7 +263,7 @@ fn large_blocks_go_to_files_too() {
     for length in lengths.into_iter().cycle().take(10) {
         for index in [&index as &dyn Index, &oracle] {
             index
-                .write_entries(Vec::new(), entries(start..start + length))
+                .write_entries(Vec::new(), entries(index, start..start + length))
                 .unwrap();
         }
         start += length;

@@ -8,7 +8,7 @@ use crate::{
     encoding::{Domain, encoded_len, hash, signing_bytes},
     fixed::{BatchId, ChainId, Digest, IdentityPublicKey, IdentitySignature, MemberId, OrderId},
     mutation::{Mutation, mutated},
-    order::{Entry, HashedEntry, MAX_ENTRY_BYTES, OrderError, PersonalPart, Voucher},
+    order::{Entry, HashedEntry, MAX_ENTRY_BYTES, OrderError, PersonalPart, Sought, Voucher},
     signatures::{IdentityCheck, IdentitySecret, Signatures},
 };
 
@@ -331,9 +331,20 @@ impl VerifiedBatch {
     pub fn entries(&self) -> &[(OrderId, Digest)] {
         &self.entries
     }
-    /// Order id of every entry, in order.
-    pub fn ids(&self) -> Vec<&OrderId> {
-        self.entries.iter().map(|(id, _)| id).collect()
+    /// The entry at a place, to look for it.
+    pub fn sought_at(&self, place: usize) -> Option<Sought<'_>> {
+        let (id, _) = self.entries.get(place)?;
+        let placed_at = self.batch.entries.get(place)?.order().placed_at;
+        Some(Sought {
+            id,
+            placed_at: Some(placed_at),
+        })
+    }
+    /// All entries, in order, to look for them.
+    pub fn sought(&self) -> Vec<Sought<'_>> {
+        (0..self.entries.len())
+            .filter_map(|place| self.sought_at(place))
+            .collect()
     }
     /// Length of its public encoding in bytes.
     pub const fn bytes(&self) -> u32 {

@@ -45,7 +45,7 @@ pub use members::{FaultModel, Member, MemberSet};
 pub use merkle::Frontier;
 pub use message::{FinalBlock, Message, Proposal, Status};
 pub use mutation::{Mutation, mutated};
-pub use order::{Entry, HashedEntry, Order, OrderError, PersonalPart, Voucher};
+pub use order::{Entry, HashedEntry, Order, OrderError, PersonalPart, Sought, Voucher};
 pub use receipt::{Receipt, ReceiptError};
 pub use signatures::{BlsAndEd25519, IdentitySecret, LotterySecret, Signatures};
 pub use simulated::Simulated;
@@ -69,14 +69,15 @@ pub trait RecordedIds {
     fn is_recorded(&self, id: &OrderId) -> bool;
 
     /// Which of these are, by their places among them: where it takes less time to look for many together.
-    fn recorded_among(&self, ids: &[&OrderId]) -> BTreeSet<usize> {
-        let recorded = (0..).zip(ids).filter(|(_, id)| self.is_recorded(id));
+    fn recorded_among(&self, orders: &[Sought<'_>]) -> BTreeSet<usize> {
+        let orders = (0..).zip(orders);
+        let recorded = orders.filter(|(_, order)| self.is_recorded(order.id));
         recorded.map(|(place, _)| place).collect()
     }
 
     /// Which entries of a batch are, by their places in it: where something is known of the batch already.
     fn recorded_of(&self, batch: &VerifiedBatch) -> BTreeSet<usize> {
-        self.recorded_among(&batch.ids())
+        self.recorded_among(&batch.sought())
     }
 
     /// Whether the entry at this place of a batch is: as [`RecordedIds::recorded_of`], of one alone.

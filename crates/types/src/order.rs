@@ -75,6 +75,25 @@ pub enum Entry {
     Order(Order),
 }
 
+/// An order that is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Sought<'a> {
+    /// Its id.
+    pub id: &'a OrderId,
+    /// When it was placed, if that is known; one of the id was placed at no other time. What was placed at other times
+    /// can be passed over then.
+    pub placed_at: Option<UnixMillis>,
+}
+
+impl<'a> From<&'a OrderId> for Sought<'a> {
+    fn from(id: &'a OrderId) -> Self {
+        Self {
+            id,
+            placed_at: None,
+        }
+    }
+}
+
 /// What is wrong with an order by itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
@@ -218,6 +237,13 @@ impl HashedEntry {
     /// The entry's id.
     pub const fn id(&self) -> &OrderId {
         &self.id
+    }
+    /// The entry, to look for it.
+    pub const fn sought(&self) -> Sought<'_> {
+        Sought {
+            id: &self.id,
+            placed_at: Some(self.entry.order().placed_at),
+        }
     }
     /// Length of the entry's encoding in bytes.
     pub const fn bytes(&self) -> usize {

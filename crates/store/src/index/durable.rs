@@ -4,11 +4,10 @@
 use std::path::Path;
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
-use types::{LogIndex, OrderId};
+use types::{LogIndex, Sought};
 
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
-    entries::key_of_id,
     runs::{self, CUSTOMERS, ORDERS, RECEIVERS, Runs, TABLES},
 };
 
@@ -105,11 +104,10 @@ fn pair(guard: Guard) -> Result<Pair, IndexError> {
 impl Index for FjallIndex {
     fn places_of_orders(
         &self,
-        ids: &[&OrderId],
+        orders: &[Sought<'_>],
         from: LogIndex,
     ) -> Result<Vec<Option<LogIndex>>, IndexError> {
-        let keys: Vec<u128> = ids.iter().map(|id| key_of_id(id)).collect();
-        let places = self.runs.places_of_orders(&keys, from.0)?.into_iter();
+        let places = self.runs.places_of_orders(orders, from.0)?.into_iter();
         Ok(places.map(|place| place.map(LogIndex)).collect())
     }
 
@@ -149,6 +147,10 @@ impl Index for FjallIndex {
             .take(limit)
             .map(pair)
             .collect()
+    }
+
+    fn entries_from(&self, first: LogIndex) -> Entries {
+        Entries::from_place(first, self.runs.hasher())
     }
 
     fn entries_end(&self) -> LogIndex {

@@ -1,29 +1,64 @@
 //! What recorded orders bring into the index: where each is, and whose it is.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use sha2::{Digest as _, Sha256};
-use types::{LogIndex, OrderId};
+use siphasher::sip128::SipHasher13;
+use types::{LogIndex, OrderId, UnixMillis};
 
 use super::runs::{CUSTOMERS, ORDERS, Pair, Piece, RECEIVERS};
 
-/// Of a hash so many bytes are enough to tell it from all others.
+/// How long a key is.
 pub(super) const KEY_BYTES: usize = 16;
 
-/// Ids, receivers and customers of orders at consecutive places of the order log.
-#[derive(Debug, Default)]
+/// Makes the keys of orders: SipHash-1-3 of 128 bits (J.-P. Aumasson, D. Bernstein 2012) of their ids. An order whose
+/// key is there is taken for recorded, so nobody may be able to make two with one key, as half an id would allow for
+/// 2^64 hashes. Hence the secret, which every index has of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct IdHasher {
+    secret: [u8; KEY_BYTES],
+}
+
+impl IdHasher {
+    /// With a secret that everybody knows.
+    pub(super) const KNOWN: Self = Self {
+        secret: [0; KEY_BYTES],
+    };
+
+    /// With a new secret.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub(super) fn random() -> std::io::Result<Self> {
+        let mut secret = [0; KEY_BYTES];
+        getrandom::fill(&mut secret)?;
+        Ok(Self { secret })
+    }
+
+    /// The key of an order.
+    pub(super) fn key(&self, id: &OrderId) -> u128 {
+        let hasher = SipHasher13::new_with_key(&self.secret);
+        hasher.hash(id.as_bytes()).as_u128()
+    }
+}
+
+/// Ids, receivers and customers of orders at consecutive places of the order log, and when they were placed.
+#[derive(Debug)]
 pub struct Entries {
     pub(super) piece: Piece,
+    hasher: IdHasher,
     /// Orders that follow each other mostly go to the same receiver.
     last_receiver: Option<(String, u128)>,
 }
 
 impl Entries {
     /// None yet; the first one will be at this place.
-    pub fn from_place(first: LogIndex) -> Self {
+    pub(super) fn from_place(first: LogIndex, hasher: IdHasher) -> Self {
         Self {
             piece: Piece {
                 places: first.0..first.0,
                 ..Piece::default()
             },
+            hasher,
             last_receiver: None,
         }
     }
@@ -36,7 +71,13 @@ impl Entries {
     }
 
     /// Adds the order at the next place. The customer is `None` where it is not known.
-    pub fn push(&mut self, id: &OrderId, receiver: &str, customer: Option<&str>) {
+    pub fn push(
+        &mut self,
+        id: &OrderId,
+        placed_at: UnixMillis,
+        receiver: &str,
+        customer: Option<&str>,
+    ) {
         let receiver = match &self.last_receiver {
             Some((last, key)) if last == receiver => *key,
             _ => {
@@ -45,12 +86,17 @@ impl Entries {
                 key
             }
         };
-        let Piece { places, tables, .. } = &mut self.piece;
+        let Piece {
+            places,
+            times,
+            tables,
+        } = &mut self.piece;
         let place = places.end;
         let pair = |key| Pair { key, place };
-        tables[ORDERS].push(pair(key_of_id(id)));
+        tables[ORDERS].push(pair(self.hasher.key(id)));
         tables[RECEIVERS].push(pair(receiver));
         tables[CUSTOMERS].extend(customer.map(|customer| pair(key_of(customer))));
+        times.insert(placed_at);
         places.end += 1;
     }
 }
@@ -62,16 +108,8 @@ pub(crate) fn text_key(text: &str, index: LogIndex) -> Vec<u8> {
     Pair { key, place }.to_bytes().to_vec()
 }
 
-/// The key of an order.
-pub(super) fn key_of_id(id: &OrderId) -> u128 {
-    first_bytes(id.as_bytes())
-}
-
 fn key_of(text: &str) -> u128 {
-    first_bytes(&Sha256::digest(text.as_bytes()).into())
-}
-
-fn first_bytes(hash: &[u8; 32]) -> u128 {
+    let hash = Sha256::digest(text.as_bytes());
     let mut first = [0; KEY_BYTES];
     first.copy_from_slice(&hash[..KEY_BYTES]);
     u128::from_be_bytes(first)

@@ -5,13 +5,16 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use types::{LogIndex, OrderId};
+use types::{LogIndex, Sought};
 
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
-    entries::{KEY_BYTES, key_of_id},
+    entries::{IdHasher, KEY_BYTES},
     runs::Piece,
 };
+
+/// The same everywhere: what is simulated comes out the same every time.
+const HASHER: IdHasher = IdHasher::KNOWN;
 
 #[derive(Debug, Clone, Default)]
 struct Keys {
@@ -24,6 +27,7 @@ impl Keys {
     fn add(&mut self, piece: Piece) {
         let Piece {
             places,
+            times: _,
             tables: [orders, customers, receivers],
         } = piece;
         self.entries_end = places.end;
@@ -93,17 +97,18 @@ impl MemoryIndex {
 impl Index for MemoryIndex {
     fn places_of_orders(
         &self,
-        ids: &[&OrderId],
+        sought: &[Sought<'_>],
         from: LogIndex,
     ) -> Result<Vec<Option<LogIndex>>, IndexError> {
         let keys = self.read();
         let orders = keys.spaces.get(&Space::Orders);
-        let place = |id: &&OrderId| {
-            let place = orders?.get(&key_of_id(id).to_be_bytes()[..])?;
+        let place = |order: &Sought<'_>| {
+            let key = HASHER.key(order.id).to_be_bytes();
+            let place = orders?.get(&key[..])?;
             let place = LogIndex(u64::from_be_bytes(*place.first_chunk()?));
             (place >= from).then_some(place)
         };
-        Ok(ids.iter().map(place).collect())
+        Ok(sought.iter().map(place).collect())
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
@@ -139,6 +144,10 @@ impl Index for MemoryIndex {
         Ok(pairs
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect())
+    }
+
+    fn entries_from(&self, first: LogIndex) -> Entries {
+        Entries::from_place(first, HASHER)
     }
 
     fn entries_end(&self) -> LogIndex {

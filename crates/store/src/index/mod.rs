@@ -12,7 +12,7 @@ pub use memory::MemoryIndex;
 
 use std::io;
 
-use types::{LogIndex, OrderId};
+use types::{LogIndex, Sought};
 
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -52,7 +52,7 @@ pub enum Space {
     Entries,
     /// Number of the first of some Merkle nodes, among those kept, to their hashes.
     Nodes,
-    /// Order id to log index.
+    /// Hashed order id to log index.
     Orders,
     /// Hashed customer and log index.
     Customers,
@@ -144,7 +144,7 @@ pub trait Index: Send + Sync {
     /// When the engine fails.
     fn places_of_orders(
         &self,
-        ids: &[&OrderId],
+        orders: &[Sought<'_>],
         from: LogIndex,
     ) -> Result<Vec<Option<LogIndex>>, IndexError>;
     /// The value of a key, of any space but [`Space::Orders`].
@@ -168,6 +168,8 @@ pub trait Index: Send + Sync {
         to: &[u8],
         limit: usize,
     ) -> Result<Vec<Pair>, IndexError>;
+    /// Entries for this index, none yet; the first one will be at this place.
+    fn entries_from(&self, first: LogIndex) -> Entries;
     /// The place that follows on all entries here. A crash may take the last of them and leave the changes that
     /// they came with; they are to be added again, from this place on. Or it leaves them and takes the changes.
     fn entries_end(&self) -> LogIndex;
@@ -183,6 +185,6 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// When the engine fails.
     fn write(&self, changes: Vec<Change>) -> Result<(), IndexError> {
-        self.write_entries(changes, Entries::default())
+        self.write_entries(changes, self.entries_from(LogIndex(0)))
     }
 }

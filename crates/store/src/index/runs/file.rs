@@ -22,8 +22,10 @@ use super::{
     page::{self, PAGE_BYTES, Page},
     path_of,
     run::{ORDERS, Pair, Run, TABLES},
+    times::Times,
 };
 use crate::disk::{forget, read_exact_at, sync_folder};
+use crate::index::entries::IdHasher;
 
 /// A merge reads so many pages at a time, of at most some 4,000 pairs each.
 const PAGES_A_CHUNK: usize = 16;
@@ -40,6 +42,8 @@ const END_BYTES: usize = 12;
 /// The end of a file: read when it is opened, and kept.
 #[derive(BorshSerialize, BorshDeserialize)]
 struct Tail {
+    hasher: IdHasher,
+    times: Times,
     tables: [Table; TABLES],
     filter: Vec<u64>,
 }
@@ -71,8 +75,9 @@ impl Drop for File {
 }
 
 /// Opens the files in a folder that follow on one another from the first place on, and removes all
-/// others: what an interrupted merge left, what is damaged, and what stands after a gap.
-pub(super) fn open_all(folder: &Path) -> io::Result<Vec<Arc<Run>>> {
+/// others: what an interrupted merge left, what is damaged, what stands after a gap, and what has another secret
+/// than the first. That is what makes their keys; `None` where there are no files.
+pub(super) fn open_all(folder: &Path) -> io::Result<(Option<IdHasher>, Vec<Arc<Run>>)> {
     let mut files: Vec<(Range<u64>, PathBuf)> = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -83,6 +88,7 @@ pub(super) fn open_all(folder: &Path) -> io::Result<Vec<Arc<Run>>> {
     }
     // Of those that begin at one place the longest first: it was merged from the others.
     files.sort_by_key(|(places, _)| (places.start, u64::MAX - places.end));
+    let mut hasher = None;
     let mut runs: Vec<Arc<Run>> = Vec::new();
     for (places, path) in files {
         let end = runs.last().map_or(0, |run| run.places().end);
@@ -95,11 +101,14 @@ pub(super) fn open_all(folder: &Path) -> io::Result<Vec<Arc<Run>>> {
             None
         };
         match run {
-            Some(run) => runs.push(Arc::new(run)),
-            None => fs::remove_file(path)?,
+            Some((its, run)) if hasher.is_none_or(|first| first == its) => {
+                hasher = Some(its);
+                runs.push(Arc::new(run));
+            }
+            _ => fs::remove_file(path)?,
         }
     }
-    Ok(runs)
+    Ok((hasher, runs))
 }
 
 fn places_of(path: &Path) -> Option<Range<u64>> {
@@ -109,7 +118,7 @@ fn places_of(path: &Path) -> Option<Range<u64>> {
     (places.start < places.end).then_some(places)
 }
 
-fn open(path: &Path, places: Range<u64>) -> io::Result<Run> {
+fn open(path: &Path, places: Range<u64>) -> io::Result<(IdHasher, Run)> {
     let file = fs::File::open(path)?;
     let length = file.metadata()?.len();
     let end_at = length.checked_sub(END_BYTES as u64).ok_or_else(damaged)?;
@@ -122,8 +131,11 @@ fn open(path: &Path, places: Range<u64>) -> io::Result<Run> {
     if crc32fast::hash(&bytes) != checksum {
         return Err(damaged());
     }
-    let tail = borsh::from_slice(&bytes).map_err(|_| damaged())?;
-    of_parts(path.to_path_buf(), places, file, tail)
+    let tail: Tail = borsh::from_slice(&bytes).map_err(|_| damaged())?;
+    Ok((
+        tail.hasher,
+        of_parts(path.to_path_buf(), places, file, tail)?,
+    ))
 }
 
 fn of_parts(path: PathBuf, places: Range<u64>, file: fs::File, tail: Tail) -> io::Result<Run> {
@@ -137,16 +149,17 @@ fn of_parts(path: PathBuf, places: Range<u64>, file: fs::File, tail: Tail) -> io
         tables: tail.tables,
         is_obsolete: AtomicBool::new(false),
     };
-    Ok(Run::in_file(places, filter, file))
+    Ok(Run::in_file(places, tail.times, filter, file))
 }
 
-/// Merges runs of consecutive places into one file. Now and then `rest` is told how long that has worked since
+/// Merges runs of consecutive places, with keys of this hasher, into one file. Now and then `rest` is told how long that has worked since
 /// the last time, and may wait or give up.
 ///
 /// # Errors
 /// When the disk fails, or those of `rest`; no file of that name is there then.
 pub(super) fn write(
     folder: &Path,
+    hasher: IdHasher,
     runs: &[Arc<Run>],
     rest: &dyn Fn(Duration) -> io::Result<()>,
 ) -> io::Result<Run> {
@@ -173,6 +186,8 @@ pub(super) fn write(
     }
     let tables = <[Table; TABLES]>::try_from(tables).map_err(|_| damaged())?;
     let tail = Tail {
+        hasher,
+        times: Run::times_of(runs),
         tables,
         filter: writer.filter.into_words(),
     };

@@ -6,25 +6,29 @@
 //! after the other (the idea of a log-structured merge tree, P. O'Neil and others 1996). Each run
 //! holds the pairs of consecutive places, so the names of its files say what is there: no list of
 //! files has to be kept in step with them. Runs are never changed, only merged by a thread of its
-//! own.
+//! own. Each knows when its orders were placed, so nearly all are passed over in search of a new one.
 
 mod file;
 mod filter;
 mod merge;
 mod page;
 mod run;
+mod times;
 mod worker;
 
 use std::{
     fs, io,
-    ops::Range,
+    ops::{Range, RangeInclusive},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use run::Run;
 pub(super) use run::{CUSTOMERS, ORDERS, Pair, Piece, RECEIVERS, TABLES};
+use types::{Sought, UnixMillis};
 use worker::Worker;
+
+use super::entries::IdHasher;
 
 /// What so many orders in memory brought goes to a file: seconds of work of a busy network.
 const ORDERS_TO_FLUSH: u64 = 131_072;
@@ -39,20 +43,27 @@ const NEIGHBOURS: usize = 8;
 
 /// All runs there are.
 pub(super) struct Runs {
+    hasher: IdHasher,
     worker: Worker,
 }
 
 impl Runs {
-    /// The runs in a folder, made if it does not exist. Files that are damaged, left over or without
-    /// their predecessors are removed: what they held is to be added again.
+    /// The runs in a folder, made if it does not exist. Files that are damaged, left over, without
+    /// their predecessors or of another secret than these are removed: what they held is to be added again.
     ///
     /// # Errors
-    /// When the disk fails.
+    /// When the disk fails, or the system has no randomness.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let runs = file::open_all(folder)?;
-        let worker = Worker::start(folder.to_path_buf(), runs)?;
-        Ok(Self { worker })
+        let (hasher, runs) = file::open_all(folder)?;
+        let hasher = hasher.map_or_else(IdHasher::random, Ok)?;
+        let worker = Worker::start(folder.to_path_buf(), hasher, runs)?;
+        Ok(Self { hasher, worker })
+    }
+
+    /// Makes the keys of orders.
+    pub(super) const fn hasher(&self) -> IdHasher {
+        self.hasher
     }
 
     /// The place that follows on all that are here.
@@ -79,17 +90,24 @@ impl Runs {
     /// When a file cannot be read or is damaged.
     pub(super) fn places_of_orders(
         &self,
-        keys: &[u128],
+        orders: &[Sought<'_>],
         from: u64,
     ) -> io::Result<Vec<Option<u64>>> {
-        let mut places: Vec<Option<u64>> = vec![None; keys.len()];
+        let mut places: Vec<Option<u64>> = vec![None; orders.len()];
+        let mut keys: Vec<Option<u128>> = vec![None; orders.len()];
         let mut found = Vec::new();
-        // Run by run: where one filter is in memory is looked up for many keys at a time.
+        let time = time_of(orders);
         let list = self.worker.list();
-        for run in list.iter().filter(|run| run.places().end > from) {
-            for (key, place) in keys.iter().zip(&mut places) {
-                if run.may_hold(*key) {
-                    let at = |place| Pair { key: *key, place };
+        let runs = list.iter().filter(|run| run.places().end > from);
+        // Run by run: where one filter is in memory is looked up for many keys at a time.
+        for run in runs.filter(|run| run.times().may_hold_any(&time)) {
+            for ((order, key), place) in orders.iter().zip(&mut keys).zip(&mut places) {
+                if order.placed_at.is_some_and(|at| !run.times().may_hold(at)) {
+                    continue;
+                }
+                let key = *key.get_or_insert_with(|| self.hasher.key(order.id));
+                if run.may_hold(key) {
+                    let at = |place| Pair { key, place };
                     run.range(ORDERS, at(from), at(u64::MAX), 1, &mut found)?;
                     let least = found.drain(..).map(|pair| pair.place);
                     *place = least.chain(*place).min();
@@ -117,6 +135,21 @@ impl Runs {
         found.sort_unstable();
         found.truncate(limit);
         Ok(found)
+    }
+}
+
+/// The time in which all of these were placed: where it is not known of one of them, at any.
+fn time_of(orders: &[Sought<'_>]) -> RangeInclusive<UnixMillis> {
+    let any = UnixMillis(0)..=UnixMillis(u64::MAX);
+    let first = orders
+        .iter()
+        .map(|order| order.placed_at.unwrap_or(*any.start()));
+    let last = orders
+        .iter()
+        .map(|order| order.placed_at.unwrap_or(*any.end()));
+    match (first.min(), last.max()) {
+        (Some(first), Some(last)) => first..=last,
+        _ => any,
     }
 }
 

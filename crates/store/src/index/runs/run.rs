@@ -1,8 +1,8 @@
 //! One run: the pairs of consecutive places of the order log, sorted, in memory or in a file.
 
-use std::{io, ops::Range};
+use std::{io, ops::Range, sync::Arc};
 
-use super::{file::File, filter::Filter};
+use super::{file::File, filter::Filter, times::Times};
 
 /// How many kinds of pairs there are: orders, customers, receivers.
 pub(in super::super) const TABLES: usize = 3;
@@ -19,7 +19,7 @@ pub(in super::super) const RECEIVERS: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C, packed(8))]
 pub(in super::super) struct Pair {
-    /// The first 16 bytes of the hash, as a number that sorts as they do.
+    /// The hash.
     pub(in super::super) key: u128,
     /// The place.
     pub(in super::super) place: u64,
@@ -56,6 +56,8 @@ pub(in super::super) type Tables = [Vec<Pair>; TABLES];
 #[derive(Debug, Default)]
 pub(in super::super) struct Piece {
     pub(in super::super) places: Range<u64>,
+    /// When they were placed.
+    pub(in super::super) times: Times,
     pub(in super::super) tables: Tables,
 }
 
@@ -86,6 +88,7 @@ impl Piece {
 /// A run. Cheap to read from many threads; never changed.
 pub(super) struct Run {
     places: Range<u64>,
+    times: Times,
     /// How many pieces it was made of, while it is in memory.
     pieces: usize,
     filter: Filter,
@@ -108,13 +111,18 @@ impl Run {
 
     /// Of pairs that are sorted, put together from so many pieces.
     pub(super) fn sorted(piece: Piece, pieces: usize) -> Self {
-        let Piece { places, tables } = piece;
+        let Piece {
+            places,
+            times,
+            tables,
+        } = piece;
         let mut filter = Filter::for_keys(tables[ORDERS].len());
         for pair in &tables[ORDERS] {
             filter.insert(pair.key);
         }
         Self {
             places,
+            times,
             pieces,
             filter,
             held: Held::Memory(tables),
@@ -122,9 +130,10 @@ impl Run {
     }
 
     /// What a file holds.
-    pub(super) fn in_file(places: Range<u64>, filter: Filter, file: File) -> Self {
+    pub(super) fn in_file(places: Range<u64>, times: Times, filter: Filter, file: File) -> Self {
         Self {
             places,
+            times,
             pieces: 0,
             filter,
             held: Held::File(file),
@@ -133,6 +142,20 @@ impl Run {
 
     pub(super) const fn places(&self) -> &Range<u64> {
         &self.places
+    }
+
+    /// When its orders were placed.
+    pub(super) const fn times(&self) -> &Times {
+        &self.times
+    }
+
+    /// When the orders of several were.
+    pub(super) fn times_of(runs: &[Arc<Self>]) -> Times {
+        let mut times = Times::default();
+        for run in runs {
+            times.extend(&run.times);
+        }
+        times
     }
 
     /// How many places it covers.

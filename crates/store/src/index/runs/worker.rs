@@ -15,6 +15,7 @@ use super::{
     run::{Piece, Run, Tables},
     to_merge,
 };
+use crate::index::entries::IdHasher;
 
 /// So many files may have to be written before whoever adds more has to wait.
 const MOST_WAITING: usize = 4;
@@ -30,6 +31,7 @@ type List = Arc<[Arc<Run>]>;
 
 struct Shared {
     folder: PathBuf,
+    hasher: IdHasher,
     list: RwLock<List>,
     state: Mutex<State>,
     /// The list or the state.
@@ -60,9 +62,14 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn start(folder: PathBuf, runs: Vec<Arc<Run>>) -> io::Result<Self> {
+    pub(super) fn start(
+        folder: PathBuf,
+        hasher: IdHasher,
+        runs: Vec<Arc<Run>>,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             folder,
+            hasher,
             list: RwLock::new(runs.into()),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -246,8 +253,12 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> io::Result<Run> {
         pairs.sort();
     }
     let pieces = runs.iter().map(|run| run.pieces()).sum();
-    let places = start..end;
-    Ok(Run::sorted(Piece { places, tables }, pieces))
+    let piece = Piece {
+        places: start..end,
+        times: Run::times_of(runs),
+        tables,
+    };
+    Ok(Run::sorted(piece, pieces))
 }
 
 fn work(shared: &Shared, duty: Duty) {
@@ -272,7 +283,7 @@ fn perform(shared: &Shared, duty: Duty, job: &[Arc<Run>]) -> io::Result<()> {
         Duty::Flush => Ok(()),
         Duty::Merge => shared.rest(worked),
     };
-    let merged = Arc::new(file::write(&shared.folder, job, &rest)?);
+    let merged = Arc::new(file::write(&shared.folder, shared.hasher, job, &rest)?);
     shared.replace(job, merged);
     for run in job {
         run.remove_file();
@@ -331,17 +342,29 @@ mod tests {
             });
             let mut tables = Tables::default();
             tables[ORDERS] = orders.collect();
-            Arc::new(Run::in_memory(Piece { places, tables }))
+            Arc::new(Run::in_memory(Piece {
+                places,
+                tables,
+                ..Piece::default()
+            }))
         };
         let unhurried = |_| Ok(());
         let runs: Vec<_> = (0..8)
-            .map(|number| file::write(folder.path(), &[pairs(number * 20_000)], &unhurried))
+            .map(|number| {
+                file::write(
+                    folder.path(),
+                    IdHasher::KNOWN,
+                    &[pairs(number * 20_000)],
+                    &unhurried,
+                )
+            })
             .map(|run| Arc::new(run.expect("it is written")))
             .collect();
         assert_eq!(Plan::of(&runs).job(Duty::Merge).map(<[_]>::len), Some(8));
         assert!(Plan::of(&runs).job(Duty::Flush).is_none());
         let shared = Shared {
             folder: folder.path().to_path_buf(),
+            hasher: IdHasher::KNOWN,
             list: RwLock::new(runs.into()),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -354,7 +377,10 @@ mod tests {
         assert!(perform(&shared, Duty::Merge, &job).is_err());
         assert_eq!(shared.list().len(), 8);
         assert_eq!(
-            file::open_all(folder.path()).expect("they are whole").len(),
+            file::open_all(folder.path())
+                .expect("they are whole")
+                .1
+                .len(),
             8
         );
         // What an interrupted merge left is gone then.
@@ -389,6 +415,7 @@ mod tests {
         for is_ending in [false, true] {
             let shared = Shared {
                 folder: folder.path().join("missing"),
+                hasher: IdHasher::KNOWN,
                 list: RwLock::new(in_memory(&[ORDERS_TO_FLUSH]).into()),
                 state: Mutex::default(),
                 changed: Condvar::new(),
