@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use types::{
     BatchId, BlockHash, Certificate, ChainId, FinalBlock, Frontier, Genesis, Header, Height,
-    MemberSet, Mutation, OrderId, RecordedIds, Seed, Signatures, Timing, UnixMillis, VerifiedBatch,
-    VoteKind,
+    MemberSet, Mutation, OrderId, RecordedIds, Seed, Signatures, Sought, Timing, UnixMillis,
+    VerifiedBatch, VoteKind,
     batch::BatchLimits,
     block::{batches_root, genesis_block_hash},
     genesis::next_seed,
@@ -150,8 +150,8 @@ pub struct ChainVerifier {
 struct Ids(BTreeSet<OrderId>);
 
 impl RecordedIds for Ids {
-    fn is_recorded(&self, id: &OrderId) -> bool {
-        self.0.contains(id)
+    fn is_recorded(&self, order: Sought<'_>) -> bool {
+        self.0.contains(order.id)
     }
 }
 

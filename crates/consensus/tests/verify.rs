@@ -10,7 +10,7 @@ use types::{
     Amount, Batch, BatchId, Block, BlockHash, BlsAndEd25519, Certificate, ChainId, Digest, Entry,
     Epoch, FinalBlock, Frontier, FullBatch, Header, Height, IdentitySecret, IdentitySignature,
     LogSize, LotterySignature, MemberId, MemberIndex, Order, OrderId, PersonalPart, RecordedIds,
-    Signatures, SignedBlock, Simulated, Text, UnixMillis, VerifiedBatch, VoteKind, Voucher,
+    Signatures, SignedBlock, Simulated, Sought, Text, UnixMillis, VerifiedBatch, VoteKind, Voucher,
     block::batches_root, genesis::next_seed, members::FaultModel,
 };
 
@@ -26,8 +26,8 @@ struct Chain {
 struct Ids(BTreeSet<OrderId>);
 
 impl RecordedIds for Ids {
-    fn is_recorded(&self, id: &OrderId) -> bool {
-        self.0.contains(id)
+    fn is_recorded(&self, order: Sought<'_>) -> bool {
+        self.0.contains(order.id)
     }
 }
 

@@ -43,7 +43,7 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
     let mut nodes = Vec::with_capacity(entries.saturating_mul(2).saturating_add(MOST_LEVELS));
     let mut ids = Ids::with_capacity_and_hasher(entries, Default::default());
     for (batch_place, batch) in (0_u32..).zip(batches) {
-        let recorded_before = branch.recorded_of(batch);
+        let recorded_before = branch.recorded_among(&batch.sought().collect::<Vec<_>>());
         for (place, (id, leaf)) in batch.entries().iter().enumerate() {
             let known = recorded_before.contains(&place) || !ids.insert(*id);
             if known && !mutated(Mutation::RecordAgain) {
@@ -67,5 +67,5 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
 
 /// True when executing the batch on this branch would record at least one entry.
 pub fn would_record(branch: &dyn RecordedIds, batch: &VerifiedBatch) -> bool {
-    (0..batch.entries().len()).any(|place| !branch.is_recorded_of(batch, place))
+    batch.sought().any(|order| !branch.is_recorded(order))
 }

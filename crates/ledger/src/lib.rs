@@ -17,4 +17,4 @@ mod pool;
 
 pub use choose::{BlockLimits, choose, fits};
 pub use execute::{Executed, Ids, Recorded, execute, would_record};
-pub use pool::{Held, Known, Pool, PoolLimits, PoolRefusal};
+pub use pool::{Held, Pool, PoolLimits, PoolRefusal};

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use types::{
-    BatchId, FullBatch, LogSize, MemberId, Mutation, OrderId, PersonalParts, VerifiedBatch,
-    Voucher, mutated,
+    BatchId, FullBatch, MemberId, Mutation, OrderId, PersonalParts, VerifiedBatch, Voucher, mutated,
 };
 
 /// The pool's caps. They refuse unsolicited batches only, never one that a block lacks which is being
@@ -38,24 +37,6 @@ pub struct PoolRefusal {
     pub orders: u64,
 }
 
-/// What was looked up of a batch when it came in. The order log only grows, so nothing that is said here has to be
-/// looked up again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// How long the order log was.
-    pub size: LogSize,
-    /// The places in the batch of the entries that it held.
-    pub recorded: BTreeSet<usize>,
-}
-
-impl Known {
-    /// Nothing was looked up.
-    pub const NOTHING: Self = Self {
-        size: LogSize(0),
-        recorded: BTreeSet::new(),
-    };
-}
-
 /// A batch in the pool.
 #[derive(Debug, Clone)]
 pub struct Held {
@@ -65,8 +46,6 @@ pub struct Held {
     pub personal: PersonalParts,
     /// True when every personal part is there and matches.
     pub complete: bool,
-    /// Which of its entries are recorded, as far as that was looked up.
-    pub known: Known,
     /// Rises with every arrival.
     arrival: u64,
 }
@@ -138,15 +117,13 @@ impl Pool {
         orders.max().unwrap_or(0)
     }
 
-    /// Puts a batch in, or completes the personal parts of one that is held, of which what was known
-    /// stays. Returns true when anything changed. The caller has judged `room_for` where the batch came
-    /// unasked.
+    /// Puts a batch in, or completes the personal parts of one that is held. Returns true when
+    /// anything changed. The caller has judged `room_for` where the batch came unasked.
     pub fn insert(
         &mut self,
         batch: VerifiedBatch,
         personal: PersonalParts,
         complete: bool,
-        known: Known,
     ) -> bool {
         let id = batch.id();
         if let Some(held) = self.held.get_mut(&id) {
@@ -177,7 +154,6 @@ impl Pool {
                 batch,
                 personal,
                 complete,
-                known,
                 arrival,
             },
         );

@@ -8,7 +8,7 @@ use ledger::{Recorded, execute, would_record};
 use proptest::prelude::*;
 use support::{batch, entry, order_id};
 use types::{
-    Digest, Frontier, OrderId, RecordedIds,
+    Digest, Frontier, OrderId, RecordedIds, Sought,
     merkle::{self, Node},
 };
 
@@ -17,8 +17,8 @@ use types::{
 struct Branch(BTreeSet<OrderId>);
 
 impl RecordedIds for Branch {
-    fn is_recorded(&self, id: &OrderId) -> bool {
-        self.0.contains(id)
+    fn is_recorded(&self, order: Sought<'_>) -> bool {
+        self.0.contains(order.id)
     }
 }
 

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
-use ledger::{Known, Pool, PoolLimits, PoolRefusal};
+use ledger::{Pool, PoolLimits, PoolRefusal};
 use support::{batch, member, order_id, personal, till_batch};
 use types::{PersonalParts, VerifiedBatch};
 
@@ -18,12 +18,7 @@ fn none(count: usize) -> PersonalParts {
 }
 
 fn put(pool: &mut Pool, batch: &VerifiedBatch) {
-    assert!(pool.insert(
-        batch.clone(),
-        none(batch.entries().len()),
-        true,
-        Known::NOTHING
-    ));
+    assert!(pool.insert(batch.clone(), none(batch.entries().len()), true));
 }
 
 fn ids(pool: &Pool) -> Vec<types::BatchId> {
@@ -57,8 +52,8 @@ fn a_batch_held_already_changes_nothing() {
     let first = batch(1, 1, &[1]);
     put(&mut pool, &first);
     put(&mut pool, &batch(1, 2, &[2]));
-    assert!(!pool.insert(first.clone(), whole(&[1]), true, Known::NOTHING));
-    assert!(!pool.insert(first.clone(), none(1), false, Known::NOTHING));
+    assert!(!pool.insert(first.clone(), whole(&[1]), true));
+    assert!(!pool.insert(first.clone(), none(1), false));
     assert_eq!(ids(&pool)[0], first.id());
     assert_eq!((pool.len(), pool.orders()), (2, 2));
     assert!(pool.get(&first.id()).unwrap().complete);
@@ -71,20 +66,19 @@ fn personal_parts_can_come_later() {
     assert!(pool.insert(
         batch.clone(),
         Arc::new(vec![Some(personal(1)), None]),
-        false,
-        Known::NOTHING
+        false
     ));
     let held = pool.get(&batch.id()).unwrap();
     assert!(!held.complete);
     assert_eq!(**held.full().personal, [Some(personal(1)), None]);
-    assert!(pool.insert(batch.clone(), whole(&[1, 2]), true, Known::NOTHING));
+    assert!(pool.insert(batch.clone(), whole(&[1, 2]), true));
     let held = pool.get(&batch.id()).unwrap();
     assert!(held.complete);
     assert_eq!(held.full().personal, whole(&[1, 2]));
     assert_eq!(held.full().is_complete(), Some(true));
     assert_eq!(&held.full().batch, batch.batch());
     // What is complete stays so.
-    assert!(!pool.insert(batch.clone(), none(2), false, Known::NOTHING));
+    assert!(!pool.insert(batch.clone(), none(2), false));
     assert!(pool.get(&batch.id()).unwrap().complete);
     assert_eq!((pool.len(), pool.orders()), (1, 2));
 }

@@ -1,11 +1,11 @@
 //! Taking orders in, and batches of others (`docs/protocol.md` §3).
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use ledger::{Ids, Known};
+use ledger::{Ids, would_record};
 use store::{Answer, Record};
 use types::{
-    Batch, BlockHash, FullBatch, HashedEntry, LogSize, MemberId, MemberIndex, Message, Mutation,
+    Batch, BlockHash, FullBatch, HashedEntry, MemberId, MemberIndex, Message, Mutation,
     PersonalPart, RecordedIds as _, Sought, VerifiedBatch, Voucher, encoded_len, mutated,
     order::MAX_ORDER_BYTES,
 };
@@ -49,7 +49,6 @@ impl Replica {
         };
         let orders = submissions.iter().map(|order| order.entry.sought());
         let orders: Vec<Sought<'_>> = orders.collect();
-        let size = self.reader.log_size();
         let recorded = self.branch_of_head().recorded_among(&orders);
         let mut here = Ids::default();
         let mut draft = Draft::default();
@@ -84,14 +83,14 @@ impl Replica {
                     .saturating_add(encoded_len(&personal))
                     .saturating_add(PERSONAL_OVERHEAD);
                 if !draft.has_room(bytes, all, &self.genesis) {
-                    self.own_batch(author, std::mem::take(&mut draft), size);
+                    self.own_batch(author, std::mem::take(&mut draft));
                 }
                 draft.push(entry, personal, bytes, all);
             }
             self.out.submitted.push(submitted);
         }
         if !draft.entries.is_empty() {
-            self.own_batch(author, draft, size);
+            self.own_batch(author, draft);
         }
         // After the batches: an answer that survives a crash must not promise a lost order.
         self.out.persist.extend(answers);
@@ -145,11 +144,10 @@ impl Replica {
 
     /// What the branch holds that ends in `tip`, a valid block or the final head.
     pub(crate) fn branch(&self, tip: &BlockHash) -> Branch<'_> {
-        Branch::new(&self.tree, &self.unindexed, &self.pool, &self.reader, tip)
+        Branch::new(&self.tree, &self.unindexed, &self.reader, tip)
     }
 
-    /// A batch of orders of which none was recorded when the order log was of this size.
-    fn own_batch(&mut self, author: MemberId, draft: Draft, size: LogSize) {
+    fn own_batch(&mut self, author: MemberId, draft: Draft) {
         // Rises over restarts too, without having to be remembered.
         let by_the_clock = self.now.wall.0.saturating_mul(1_000);
         self.last_batch_number = self.last_batch_number.saturating_add(1).max(by_the_clock);
@@ -167,8 +165,7 @@ impl Replica {
             personal: personal.clone(),
         };
         self.send(To::All, Message::Batch(full));
-        let recorded = BTreeSet::new();
-        self.hold(CheckedBatch::own(batch, personal), Known { size, recorded });
+        self.hold(CheckedBatch::own(batch, personal));
     }
 
     /// A batch from a peer, unasked or fetched.
@@ -190,42 +187,24 @@ impl Replica {
         {
             return;
         }
-        let is_wanted = self.tree.iter().any(|node| node.wants(&id));
-        let checked = &batch.batch;
-        let room = self.pool.room_for(
-            &checked.batch().author,
-            checked.len().into(),
-            checked.bytes().into(),
-        );
-        if !is_wanted && (!batch.complete || room.is_err()) {
-            return;
+        if !self.tree.iter().any(|node| node.wants(&id)) {
+            let author = batch.batch.batch().author;
+            let room = self.pool.room_for(
+                &author,
+                batch.batch.len().into(),
+                batch.batch.bytes().into(),
+            );
+            // One in which nothing is new would be written down, dropped, and could be sent again.
+            let branch = self.branch_of_head();
+            if !batch.complete || room.is_err() || !would_record(&branch, &batch.batch) {
+                return;
+            }
         }
-        let known = match self.pool.get(&id) {
-            Some(held) => held.known.clone(),
-            None => self.look_up(checked),
-        };
-        let has_news = || {
-            let orders = checked.sought();
-            let recorded = self.branch_of_head().recorded_besides(&known, &orders);
-            recorded.len() < orders.len()
-        };
-        // One in which nothing is new would be written down, dropped, and could be sent again.
-        if !is_wanted && !has_news() {
-            return;
-        }
-        self.hold(batch, known);
-    }
-
-    /// Which entries of a batch are final. This takes the longer the longer the chain is, so it is done when a batch
-    /// comes in, and not while everyone waits for the block that names it.
-    pub(crate) fn look_up(&self, batch: &VerifiedBatch) -> Known {
-        let size = self.reader.log_size();
-        let recorded = self.reader.recorded_of(batch);
-        Known { size, recorded }
+        self.hold(batch);
     }
 
     /// Puts a batch into the pool and goes on with the blocks that waited for it.
-    pub(crate) fn hold(&mut self, checked: CheckedBatch, known: Known) {
+    pub(crate) fn hold(&mut self, checked: CheckedBatch) {
         let CheckedBatch {
             batch,
             personal,
@@ -233,7 +212,7 @@ impl Replica {
         } = checked;
         let complete = complete && !self.loses_personal_parts_of(&batch);
         let (held, parts) = (batch.clone(), personal.clone());
-        if !self.pool.insert(held, parts, complete, known) {
+        if !self.pool.insert(held, parts, complete) {
             return;
         }
         self.eligible = None;

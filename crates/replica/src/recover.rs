@@ -60,13 +60,11 @@ impl Replica {
                 if !self.reader.is_final_batch(&batch.id())? {
                     let complete = personal.len() == batch.entries().len()
                         && personal.iter().all(Option::is_some);
-                    let known = self.look_up(&batch);
-                    let checked = CheckedBatch {
+                    self.hold(CheckedBatch {
                         batch,
                         personal,
                         complete,
-                    };
-                    self.hold(checked, known);
+                    });
                 }
             }
             Record::Block(block) if block.header().height > head => self.recover_block(block),

@@ -88,7 +88,7 @@ fn look_up(bencher: Bencher<'_, '_>, from: u64, present: bool) {
     bencher
         .with_inputs(|| id(numbers.next().expect("numbers come again")))
         .bench_local_values(|id| {
-            let found = index.places_of_orders(&[black_box(&id).into()], LogIndex(0));
+            let found = index.places_of_orders(&[black_box(&id).into()]);
             assert_eq!(found.expect("the index is whole")[0].is_some(), present);
         });
 }
@@ -121,7 +121,7 @@ fn look_up_together(bencher: Bencher<'_, '_>, placed_at: impl Fn(u64) -> UnixMil
                 placed_at: Some(*placed_at),
             });
             let sought: Vec<_> = sought.collect();
-            let found = index.places_of_orders(black_box(&sought), LogIndex(0));
+            let found = index.places_of_orders(black_box(&sought));
             assert!(
                 found
                     .expect("the index is whole")

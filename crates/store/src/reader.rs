@@ -278,35 +278,28 @@ impl Reader {
     /// # Errors
     /// When the disk fails.
     pub fn log_index(&self, id: &OrderId) -> Result<Option<LogIndex>, StoreError> {
-        let from_the_first = LogIndex(0);
-        let indexes = self.log_indexes(&[id.into()], from_the_first)?;
-        Ok(indexes.into_iter().flatten().next())
+        Ok(self.log_indexes(&[id.into()])?.into_iter().flatten().next())
     }
 
-    /// The place of each of these orders that is final, at `from` or behind it.
-    fn log_indexes(
-        &self,
-        orders: &[Sought<'_>],
-        from: LogIndex,
-    ) -> Result<Vec<Option<LogIndex>>, StoreError> {
+    /// The place of each of these orders that is final.
+    fn log_indexes(&self, orders: &[Sought<'_>]) -> Result<Vec<Option<LogIndex>>, StoreError> {
         let size = self.size();
-        let places = self
-            .shared
-            .index
-            .places_of_orders(orders, from)?
-            .into_iter();
+        let places = self.shared.index.places_of_orders(orders)?.into_iter();
         Ok(places
             .map(|place| place.filter(|place| place.0 < size))
             .collect())
     }
+}
 
-    /// Which of these orders are final and were not yet when the order log was of this size, by their places among
-    /// them. Takes less time the less has become final since.
-    ///
-    /// # Panics
-    /// When the index cannot be read: to go on with a guess would fork the chain, so the process must end.
-    pub fn recorded_since(&self, size: LogSize, orders: &[Sought<'_>]) -> BTreeSet<usize> {
-        match self.log_indexes(orders, LogIndex(size.0)) {
+/// # Panics
+/// When the index cannot be read: to go on with a guess would fork the chain, so the process must end.
+impl RecordedIds for Reader {
+    fn is_recorded(&self, order: Sought<'_>) -> bool {
+        !self.recorded_among(&[order]).is_empty()
+    }
+
+    fn recorded_among(&self, orders: &[Sought<'_>]) -> BTreeSet<usize> {
+        match self.log_indexes(orders) {
             Ok(indexes) => {
                 let recorded = (0..).zip(indexes).filter(|(_, index)| index.is_some());
                 recorded.map(|(place, _)| place).collect()
@@ -319,18 +312,6 @@ impl Reader {
                 );
             }
         }
-    }
-}
-
-/// # Panics
-/// As [`Reader::recorded_since`].
-impl RecordedIds for Reader {
-    fn is_recorded(&self, id: &OrderId) -> bool {
-        !self.recorded_among(&[id.into()]).is_empty()
-    }
-
-    fn recorded_among(&self, orders: &[Sought<'_>]) -> BTreeSet<usize> {
-        self.recorded_since(LogSize(0), orders)
     }
 }
 

@@ -37,9 +37,9 @@ fn placed_at(place: u64) -> UnixMillis {
     UnixMillis(clock + place)
 }
 
-/// The places of these orders, at one or behind it, found by their ids alone, and where it is told when they were
-/// placed: there is no difference.
-fn places_of(index: &dyn Index, orders: &[u64], from: LogIndex) -> Vec<Option<LogIndex>> {
+/// The places of these orders, found by their ids alone, and where it is told when they were placed: there is no
+/// difference.
+fn places_of(index: &dyn Index, orders: &[u64]) -> Vec<Option<LogIndex>> {
     let ids: Vec<OrderId> = orders.iter().map(|place| order(*place)).collect();
     let by_id: Vec<Sought<'_>> = ids.iter().map(Sought::from).collect();
     let timed = orders.iter().zip(&ids).map(|(place, id)| Sought {
@@ -49,9 +49,9 @@ fn places_of(index: &dyn Index, orders: &[u64], from: LogIndex) -> Vec<Option<Lo
     let timed: Vec<Sought<'_>> = timed.collect();
     let half = orders.len() / 2;
     let mixed = [&timed[..half], &by_id[half..]].concat();
-    let places = index.places_of_orders(&by_id, from).unwrap();
-    assert_eq!(index.places_of_orders(&timed, from).unwrap(), places);
-    assert_eq!(index.places_of_orders(&mixed, from).unwrap(), places);
+    let places = index.places_of_orders(&by_id).unwrap();
+    assert_eq!(index.places_of_orders(&timed).unwrap(), places);
+    assert_eq!(index.places_of_orders(&mixed).unwrap(), places);
     places
 }
 
@@ -84,7 +84,7 @@ fn write(indexes: &[&dyn Index], places: Range<u64>) {
 }
 
 fn check(index: &dyn Index, oracle: &MemoryIndex, size: u64) {
-    let place = |number| places_of(index, &[number], LogIndex(0))[0];
+    let place = |number| places_of(index, &[number])[0];
     for number in (0..size).step_by(997).chain([size - 1]) {
         assert_eq!(place(number), Some(LogIndex(number)));
     }
@@ -95,13 +95,7 @@ fn check(index: &dyn Index, oracle: &MemoryIndex, size: u64) {
     let expected: Vec<_> = expected
         .map(|place| (place.0 < size).then_some(place))
         .collect();
-    assert_eq!(places_of(index, &mixed, LogIndex(0)), expected);
-    // And where only what is at a place or behind it counts, no other.
-    for from in [1, size / 3, size - 1, size].map(LogIndex) {
-        let behind = |place: &Option<LogIndex>| place.filter(|place| *place >= from);
-        let expected: Vec<_> = expected.iter().map(behind).collect();
-        assert_eq!(places_of(index, &mixed, from), expected);
-    }
+    assert_eq!(places_of(index, &mixed), expected);
     for (space, what) in [
         (Space::Customers, "customer"),
         (Space::Receivers, "receiver"),
@@ -204,7 +198,7 @@ fn damage_is_noticed_and_never_an_answer() {
         let index = FjallIndex::open(folder.path()).unwrap();
         let end = index.entries_end().0;
         if end > 0 {
-            let read = |place| index.places_of_orders(&[(&order(place)).into()], LogIndex(0));
+            let read = |place| index.places_of_orders(&[(&order(place)).into()]);
             let right = |place| vec![Some(LogIndex(place))];
             assert!(
                 (0..end)
@@ -248,7 +242,7 @@ fn no_index_takes_the_keys_of_another() {
     fs::copy(other, first).unwrap();
     let index = FjallIndex::open(folders[0].path()).unwrap();
     assert!(index.entries_end().0 > 0);
-    let place = |place| places_of(&index, &[place], LogIndex(0))[0];
+    let place = |place| places_of(&index, &[place])[0];
     assert_eq!(place(0), Some(LogIndex(0)));
     assert!(first.exists() && !second.exists());
 }

@@ -331,20 +331,13 @@ impl VerifiedBatch {
     pub fn entries(&self) -> &[(OrderId, Digest)] {
         &self.entries
     }
-    /// The entry at a place, to look for it.
-    pub fn sought_at(&self, place: usize) -> Option<Sought<'_>> {
-        let (id, _) = self.entries.get(place)?;
-        let placed_at = self.batch.entries.get(place)?.order().placed_at;
-        Some(Sought {
-            id,
-            placed_at: Some(placed_at),
-        })
-    }
     /// All entries, in order, to look for them.
-    pub fn sought(&self) -> Vec<Sought<'_>> {
-        (0..self.entries.len())
-            .filter_map(|place| self.sought_at(place))
-            .collect()
+    pub fn sought(&self) -> impl ExactSizeIterator<Item = Sought<'_>> {
+        let entries = self.entries.iter().zip(&self.batch.entries);
+        entries.map(|((id, _), entry)| Sought {
+            id,
+            placed_at: Some(entry.order().placed_at),
+        })
     }
     /// Length of its public encoding in bytes.
     pub const fn bytes(&self) -> u32 {

@@ -65,24 +65,13 @@ pub const FORMAT_VERSION: u16 = 3;
 /// `store` answers for the final chain; the replica lays the certified and not yet final blocks
 /// over it.
 pub trait RecordedIds {
-    /// True when the order of this id is a leaf of the order log.
-    fn is_recorded(&self, id: &OrderId) -> bool;
+    /// True when the order is a leaf of the order log.
+    fn is_recorded(&self, order: Sought<'_>) -> bool;
 
     /// Which of these are, by their places among them: where it takes less time to look for many together.
     fn recorded_among(&self, orders: &[Sought<'_>]) -> BTreeSet<usize> {
         let orders = (0..).zip(orders);
-        let recorded = orders.filter(|(_, order)| self.is_recorded(order.id));
+        let recorded = orders.filter(|(_, order)| self.is_recorded(**order));
         recorded.map(|(place, _)| place).collect()
-    }
-
-    /// Which entries of a batch are, by their places in it: where something is known of the batch already.
-    fn recorded_of(&self, batch: &VerifiedBatch) -> BTreeSet<usize> {
-        self.recorded_among(&batch.sought())
-    }
-
-    /// Whether the entry at this place of a batch is: as [`RecordedIds::recorded_of`], of one alone.
-    fn is_recorded_of(&self, batch: &VerifiedBatch, place: usize) -> bool {
-        let entry = batch.entries().get(place);
-        entry.is_some_and(|(id, _)| self.is_recorded(id))
     }
 }

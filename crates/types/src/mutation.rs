@@ -128,8 +128,6 @@ pub enum Mutation {
     PoolWithoutCaps,
     /// §3: entries are recorded as often as they come.
     RecordAgain,
-    /// §3: which entries of a batch are recorded is looked up when it comes in, and never again.
-    LookUpOnce,
     /// The answer under an idempotency key is written down before the orders it promises.
     AnswerBeforeOrders,
     /// §7: a fetched run of final blocks is not proved on the disk.
@@ -162,7 +160,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 71] = [
+    pub const ALL: [Self; 70] = [
         Self::ProposeEarly,
         Self::ProposeDespiteBetter,
         Self::ProposeTwice,
@@ -221,7 +219,6 @@ impl Mutation {
         Self::NoWindow,
         Self::PoolWithoutCaps,
         Self::RecordAgain,
-        Self::LookUpOnce,
         Self::AnswerBeforeOrders,
         Self::UnprovedFinality,
         Self::SyncNothing,

@@ -182,7 +182,6 @@ const CAUGHT: &[Row] = &[
     alone(NoWindow, "bounds", Liars(0, 4, &[Flooder])),
     alone(PoolWithoutCaps, "bounds", Liars(0, 4, &[Flooder])),
     alone(RecordAgain, "orders", Seed(6)),
-    alone(LookUpOnce, "orders", Seed(716)),
     alone(AnswerBeforeOrders, "progress", Seed(5)),
     alone(UnprovedFinality, "prefix", Newcomer(57)),
     alone(SyncNothing, "prefix", Seed(0)),

@@ -102,12 +102,8 @@ fn pair(guard: Guard) -> Result<Pair, IndexError> {
 }
 
 impl Index for FjallIndex {
-    fn places_of_orders(
-        &self,
-        orders: &[Sought<'_>],
-        from: LogIndex,
-    ) -> Result<Vec<Option<LogIndex>>, IndexError> {
-        let places = self.runs.places_of_orders(orders, from.0)?.into_iter();
+    fn places_of_orders(&self, orders: &[Sought<'_>]) -> Result<Vec<Option<LogIndex>>, IndexError> {
+        let places = self.runs.places_of_orders(orders)?.into_iter();
         Ok(places.map(|place| place.map(LogIndex)).collect())
     }
 

@@ -95,18 +95,13 @@ impl MemoryIndex {
 }
 
 impl Index for MemoryIndex {
-    fn places_of_orders(
-        &self,
-        sought: &[Sought<'_>],
-        from: LogIndex,
-    ) -> Result<Vec<Option<LogIndex>>, IndexError> {
+    fn places_of_orders(&self, sought: &[Sought<'_>]) -> Result<Vec<Option<LogIndex>>, IndexError> {
         let keys = self.read();
         let orders = keys.spaces.get(&Space::Orders);
         let place = |order: &Sought<'_>| {
             let key = HASHER.key(order.id).to_be_bytes();
             let place = orders?.get(&key[..])?;
-            let place = LogIndex(u64::from_be_bytes(*place.first_chunk()?));
-            (place >= from).then_some(place)
+            Some(LogIndex(u64::from_be_bytes(*place.first_chunk()?)))
         };
         Ok(sought.iter().map(place).collect())
     }

@@ -138,15 +138,11 @@ impl Change {
 /// [`Space::Customers`], [`Space::Receivers`]) is only ever added, as [`Entries`]; ids are looked up one by
 /// one there, and texts in ranges.
 pub trait Index: Send + Sync {
-    /// The place in the order log of each of these orders that has one at `from` or behind it.
+    /// The place in the order log of each of these orders that has one.
     ///
     /// # Errors
     /// When the engine fails.
-    fn places_of_orders(
-        &self,
-        orders: &[Sought<'_>],
-        from: LogIndex,
-    ) -> Result<Vec<Option<LogIndex>>, IndexError>;
+    fn places_of_orders(&self, orders: &[Sought<'_>]) -> Result<Vec<Option<LogIndex>>, IndexError>;
     /// The value of a key, of any space but [`Space::Orders`].
     ///
     /// # Errors

@@ -84,23 +84,19 @@ impl Runs {
         }
     }
 
-    /// The place of each of these orders that has one at `from` or behind it.
+    /// The place of each of these orders that has one.
     ///
     /// # Errors
     /// When a file cannot be read or is damaged.
-    pub(super) fn places_of_orders(
-        &self,
-        orders: &[Sought<'_>],
-        from: u64,
-    ) -> io::Result<Vec<Option<u64>>> {
+    pub(super) fn places_of_orders(&self, orders: &[Sought<'_>]) -> io::Result<Vec<Option<u64>>> {
         let mut places: Vec<Option<u64>> = vec![None; orders.len()];
         let mut keys: Vec<Option<u128>> = vec![None; orders.len()];
         let mut found = Vec::new();
         let time = time_of(orders);
         let list = self.worker.list();
-        let runs = list.iter().filter(|run| run.places().end > from);
+        let runs = list.iter().filter(|run| run.times().may_hold_any(&time));
         // Run by run: where one filter is in memory is looked up for many keys at a time.
-        for run in runs.filter(|run| run.times().may_hold_any(&time)) {
+        for run in runs {
             for ((order, key), place) in orders.iter().zip(&mut keys).zip(&mut places) {
                 if order.placed_at.is_some_and(|at| !run.times().may_hold(at)) {
                     continue;
@@ -108,7 +104,7 @@ impl Runs {
                 let key = *key.get_or_insert_with(|| self.hasher.key(order.id));
                 if run.may_hold(key) {
                     let at = |place| Pair { key, place };
-                    run.range(ORDERS, at(from), at(u64::MAX), 1, &mut found)?;
+                    run.range(ORDERS, at(0), at(u64::MAX), 1, &mut found)?;
                     let least = found.drain(..).map(|pair| pair.place);
                     *place = least.chain(*place).min();
                 }
