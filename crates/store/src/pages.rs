@@ -152,12 +152,12 @@ fn stored(recorded: &mut Recorded<'_>, index: LogIndex) -> Result<StoredOrder, S
     stored.ok_or_else(|| damaged(RUNS))
 }
 
-impl From<Found<'_>> for StoredOrder {
-    fn from(found: Found<'_>) -> Self {
+impl From<Found> for StoredOrder {
+    fn from(found: Found) -> Self {
         Self {
             id: found.entry.id(),
-            entry: found.entry.clone(),
-            personal: found.personal.cloned(),
+            entry: found.entry,
+            personal: found.personal,
             log_index: found.index,
             height: found.height,
         }

@@ -1,11 +1,11 @@
 //! What a member persists, and how each record becomes frames and comes back.
 
-use std::sync::Arc;
+use std::{io, marker::PhantomData, sync::Arc};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use types::{
-    Certificate, Digest, Equivocation, FullBatch, Header, OrderId, PersonalParts, SignedBlock,
-    UnixMillis, VerifiedBatch, Vote, decode,
+    Certificate, Digest, Entry, Equivocation, FullBatch, Header, MemberId, OrderId, PersonalPart,
+    PersonalParts, SignedBlock, UnixMillis, VerifiedBatch, Vote, decode, encoded_len,
 };
 
 use crate::{
@@ -112,13 +112,102 @@ pub(crate) fn read_batch(disk: &dyn Disk, position: Position) -> Result<FullBatc
     Ok(batch_of(disk, &batch_frame(disk, position)?)?.0)
 }
 
-/// Reads the batch at a position and leaves its personal parts out.
-pub(crate) fn read_public_batch(disk: &dyn Disk, position: Position) -> Result<FullBatch, Fault> {
-    let frame = batch_frame(disk, position)?;
-    Ok(FullBatch {
-        batch: Arc::new(decoded(&frame.payload)?),
-        personal: Arc::default(),
-    })
+/// What of a batch is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parts {
+    All,
+    /// Without the personal parts.
+    Public,
+}
+
+/// A batch as it is in the log. Mostly one entry of many is wanted, so they are decoded one by one.
+pub(crate) struct EncodedBatch {
+    entries: EncodedList<Entry>,
+    /// `None` where they were left out.
+    personal: Option<EncodedList<Option<PersonalPart>>>,
+}
+
+impl EncodedBatch {
+    /// Reads the batch at a position.
+    pub(crate) fn read(disk: &dyn Disk, position: Position, parts: Parts) -> Result<Self, Fault> {
+        let frame = batch_frame(disk, position)?;
+        let personal = match parts {
+            Parts::All => {
+                let second = personal_frame(disk, frame.next)?;
+                Some(EncodedList::from(second.payload, 0)?)
+            }
+            Parts::Public => None,
+        };
+        // Before the entries are author and number.
+        let before = encoded_len(&(MemberId::ZERO, 0_u64));
+        let entries = EncodedList::from(frame.payload, before)?;
+        Ok(Self { entries, personal })
+    }
+
+    /// The entry at a place, with its personal part where that was read and is held; `None` where there are fewer.
+    /// Takes longer where it stands before the one that was asked for last.
+    pub(crate) fn entry(
+        &mut self,
+        place: u32,
+    ) -> Result<Option<(Entry, Option<PersonalPart>)>, Fault> {
+        let Some(entry) = self.entries.get(place)? else {
+            return Ok(None);
+        };
+        let personal = match &mut self.personal {
+            Some(list) => list.get(place)?.flatten(),
+            None => None,
+        };
+        Ok(Some((entry, personal)))
+    }
+}
+
+/// A list within the encoding of something.
+struct EncodedList<T> {
+    bytes: Vec<u8>,
+    /// Where the first one begins.
+    start: usize,
+    count: u32,
+    /// The next one's place in the list, and where it begins.
+    next: (u32, usize),
+    of: PhantomData<T>,
+}
+
+impl<T: BorshDeserialize> EncodedList<T> {
+    /// The list that begins so many bytes into an encoding.
+    fn from(bytes: Vec<u8>, at: usize) -> Result<Self, Fault> {
+        let mut rest = bytes.get(at..).unwrap_or_default();
+        let count = u32::deserialize(&mut rest).map_err(undecodable)?;
+        let start = bytes.len() - rest.len();
+        Ok(Self {
+            bytes,
+            start,
+            count,
+            next: (0, start),
+            of: PhantomData,
+        })
+    }
+
+    fn get(&mut self, place: u32) -> Result<Option<T>, Fault> {
+        if place >= self.count {
+            return Ok(None);
+        }
+        if place < self.next.0 {
+            self.next = (0, self.start);
+        }
+        loop {
+            let (next, at) = self.next;
+            let mut rest = &self.bytes[at..];
+            let item = T::deserialize(&mut rest).map_err(undecodable)?;
+            self.next = (next + 1, self.bytes.len() - rest.len());
+            if next == place {
+                return Ok(Some(item));
+            }
+        }
+    }
+}
+
+fn undecodable(error: io::Error) -> Fault {
+    Fault::bad(error.to_string())
 }
 
 fn batch_frame(disk: &dyn Disk, position: Position) -> Result<Frame, Fault> {
@@ -129,14 +218,19 @@ fn batch_frame(disk: &dyn Disk, position: Position) -> Result<Frame, Fault> {
     Ok(frame)
 }
 
-/// The batch in a frame with its personal parts in the next, and where the one after those begins.
-fn batch_of(disk: &dyn Disk, frame: &Frame) -> Result<(FullBatch, Position), Fault> {
-    let second = read_frame(disk, frame.next)?;
-    if second.kind != Kind::Personal {
+fn personal_frame(disk: &dyn Disk, position: Position) -> Result<Frame, Fault> {
+    let frame = read_frame(disk, position)?;
+    if frame.kind != Kind::Personal {
         return Err(Fault::bad(
             "the batch is not followed by its personal parts",
         ));
     }
+    Ok(frame)
+}
+
+/// The batch in a frame with its personal parts in the next, and where the one after those begins.
+fn batch_of(disk: &dyn Disk, frame: &Frame) -> Result<(FullBatch, Position), Fault> {
+    let second = personal_frame(disk, frame.next)?;
     let full = FullBatch {
         batch: Arc::new(decoded(&frame.payload)?),
         personal: Arc::new(decoded(&second.payload)?),

@@ -2,50 +2,61 @@
 
 use std::ops::Range;
 
-use types::{Entry, FullBatch, Height, LogIndex, PersonalPart};
+use types::{Entry, Height, LogIndex, PersonalPart};
 
 use crate::{
     error::StoreError,
     frame::Position,
     index::Space,
     layout::{RUNS, Run, damaged, number, read_runs, take_number},
-    record,
+    record::{EncodedBatch, Parts},
     store::Shared,
 };
 
-/// A recorded entry, where it was read.
-pub(crate) struct Found<'a> {
+/// A recorded entry.
+pub(crate) struct Found {
     /// Its place in the order log.
     pub(crate) index: LogIndex,
     /// The height of the block that sealed it.
     pub(crate) height: Height,
-    pub(crate) entry: &'a Entry,
+    pub(crate) entry: Entry,
     /// `None` where erased or not held.
-    pub(crate) personal: Option<&'a PersonalPart>,
+    pub(crate) personal: Option<PersonalPart>,
 }
 
-/// Reads recorded entries, and keeps the batch read last: entries next to each other are mostly in one.
+/// Reads recorded entries, and keeps the block and the batch read last: entries next to each other are mostly in one.
 pub(crate) struct Recorded<'a> {
     shared: &'a Shared,
-    personal_parts: bool,
-    last: Option<(Position, FullBatch)>,
+    parts: Parts,
+    block: Option<SealedRuns>,
+    batch: Option<(Position, EncodedBatch)>,
+}
+
+/// Where the entries are that one block recorded.
+struct SealedRuns {
+    height: Height,
+    /// Their places in the order log.
+    places: Range<u64>,
+    /// Each with the place of its first entry.
+    runs: Vec<(u64, Run)>,
 }
 
 impl<'a> Recorded<'a> {
     pub(crate) const fn with_personal_parts(shared: &'a Shared) -> Self {
-        Self {
-            shared,
-            personal_parts: true,
-            last: None,
-        }
+        Self::new(shared, Parts::All)
     }
 
     /// Personal parts are neither read nor found.
     pub(crate) const fn without_personal_parts(shared: &'a Shared) -> Self {
+        Self::new(shared, Parts::Public)
+    }
+
+    const fn new(shared: &'a Shared, parts: Parts) -> Self {
         Self {
             shared,
-            personal_parts: false,
-            last: None,
+            parts,
+            block: None,
+            batch: None,
         }
     }
 
@@ -56,75 +67,70 @@ impl<'a> Recorded<'a> {
     pub(crate) fn visit(
         &mut self,
         places: Range<u64>,
-        visit: &mut dyn FnMut(Found<'_>),
+        visit: &mut dyn FnMut(Found),
     ) -> Result<(), StoreError> {
-        let mut indexes = places;
-        while !indexes.is_empty() {
-            let (height, runs) = self.runs_of(&indexes)?;
-            for run in runs {
-                let full = self.batch(run.batch)?;
-                let places = (run.entry as usize..).take(run.count as usize);
-                for (place, index) in places.zip(indexes.by_ref()) {
-                    let entry = full.batch.entries.get(place);
-                    visit(Found {
-                        index: LogIndex(index),
-                        height,
-                        entry: entry.ok_or_else(|| damaged(RUNS))?,
-                        personal: full.personal_part(place),
-                    });
-                }
-            }
+        for index in places {
+            let (height, position, place) = self.locate(index)?;
+            let batch = self.batch(position)?;
+            let read = batch.entry(place).map_err(|fault| fault.at(position))?;
+            let (entry, personal) = read.ok_or_else(|| damaged(RUNS))?;
+            visit(Found {
+                index: LogIndex(index),
+                height,
+                entry,
+                personal,
+            });
         }
         Ok(())
     }
 
-    /// Where the first of these entries are, those of its block; and the block's height.
-    fn runs_of(&self, indexes: &Range<u64>) -> Result<(Height, Vec<Run>), StoreError> {
-        let index = indexes.start;
-        let mut wanted = indexes.end - index;
-        let found = self
-            .shared
-            .index
-            .last_at_or_below(Space::Entries, &number(index))?;
-        let (key, value) = found.ok_or_else(|| damaged(RUNS))?;
-        let mut before = index - take_number(&mut &key[..], RUNS)?;
-        let (height, runs) = read_runs(&value)?;
-        let mut rest = Vec::new();
-        for run in runs {
-            let known = u32::try_from(before).unwrap_or(u32::MAX).min(run.count);
-            before -= u64::from(known);
-            if known < run.count {
-                let count = run.count - known;
-                rest.push(Run {
-                    entry: run.entry.saturating_add(known),
-                    count,
-                    ..run
-                });
-                wanted = wanted.saturating_sub(count.into());
-            }
-            if wanted == 0 {
-                break;
-            }
-        }
-        if rest.is_empty() {
-            return Err(damaged(RUNS));
-        }
-        Ok((height, rest))
+    /// The height of the block that recorded an entry, its batch, and its place in that.
+    fn locate(&mut self, index: u64) -> Result<(Height, Position, u32), StoreError> {
+        let block = match self.block.take() {
+            Some(block) if block.places.contains(&index) => block,
+            _ => self.block_of(index)?,
+        };
+        let block = self.block.insert(block);
+        let runs_up_to = block.runs.partition_point(|(first, _)| *first <= index);
+        let run = block.runs[..runs_up_to].last();
+        let (first, run) = run.ok_or_else(|| damaged(RUNS))?;
+        let before = u32::try_from(index - first).unwrap_or(u32::MAX);
+        Ok((block.height, run.batch, run.entry.saturating_add(before)))
     }
 
-    fn batch(&mut self, position: Position) -> Result<&FullBatch, StoreError> {
-        let last = match self.last.take() {
-            Some(last) if last.0 == position => last,
+    /// The entries of the block that recorded this one.
+    fn block_of(&self, index: u64) -> Result<SealedRuns, StoreError> {
+        let entries = &self.shared.index;
+        let found = entries.last_at_or_below(Space::Entries, &number(index))?;
+        let (key, value) = found.ok_or_else(|| damaged(RUNS))?;
+        let first = take_number(&mut &key[..], RUNS)?;
+        let (height, runs) = read_runs(&value)?;
+        let mut end = first;
+        let runs = runs.map(|run| {
+            let first = end;
+            end += u64::from(run.count);
+            (first, run)
+        });
+        let runs = runs.collect();
+        let places = first..end;
+        if !places.contains(&index) {
+            return Err(damaged(RUNS));
+        }
+        Ok(SealedRuns {
+            height,
+            places,
+            runs,
+        })
+    }
+
+    fn batch(&mut self, position: Position) -> Result<&mut EncodedBatch, StoreError> {
+        let batch = match self.batch.take() {
+            Some(batch) if batch.0 == position => batch,
             _ => {
-                let read = if self.personal_parts {
-                    record::read_batch
-                } else {
-                    record::read_public_batch
-                };
-                let full = read(&*self.shared.disk, position);
-                (position, full.map_err(|fault| fault.at(position))?)
+                let read = EncodedBatch::read(&*self.shared.disk, position, self.parts);
+                (position, read.map_err(|fault| fault.at(position))?)
             }
         };
-        Ok(&self.last.insert(last).1)
+        Ok(&mut self.batch.insert(batch).1)
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn restore_entries(reader: &Reader) -> Result<(), StoreError> {
                 blocks.push((found.height, shared.index.entries_from(found.index)));
             }
             if let Some((_, entries)) = blocks.last_mut() {
-                put_entry(entries, &id, found.entry, found.personal);
+                put_entry(entries, &id, &found.entry, found.personal.as_ref());
             }
         })?;
         for (_, entries) in blocks {

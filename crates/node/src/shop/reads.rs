@@ -60,18 +60,34 @@ fn placement(view: &View, block: &SignedBlock, log_index: LogIndex) -> Placement
 pub(super) fn final_order(view: &View, id: &OrderId) -> Result<Option<OrderRecord>, StoreError> {
     view.reader
         .order(id)?
-        .map(|stored| record(view, stored))
+        .map(|stored| record(view, stored, None))
         .transpose()
 }
 
-fn record(view: &View, stored: StoredOrder) -> Result<OrderRecord, StoreError> {
-    let block = view.reader.block(stored.height)?;
+/// An order as it is told. Where the one told before it was sealed by the same block, that is not read again.
+fn record(
+    view: &View,
+    stored: StoredOrder,
+    before: Option<&OrderRecord>,
+) -> Result<OrderRecord, StoreError> {
+    let log_index = stored.log_index;
+    let before = before.and_then(|before| before.placement.clone());
+    let placement = match before {
+        Some(before) if before.height == stored.height => Some(Placement {
+            log_index,
+            ..before
+        }),
+        _ => {
+            let block = view.reader.block(stored.height)?;
+            block.map(|block| placement(view, &block, log_index))
+        }
+    };
     Ok(OrderRecord {
         id: stored.id,
-        order: stored.entry.order().clone(),
+        order: stored.entry.into_order(),
         personal: stored.personal,
         state: OrderState::Final,
-        placement: block.map(|block| placement(view, &block, stored.log_index)),
+        placement,
     })
 }
 
@@ -123,10 +139,11 @@ fn page(
     found: Vec<StoredOrder>,
     next: Option<LogIndex>,
 ) -> Result<OrderSearchPage, StoreError> {
-    let orders = found
-        .into_iter()
-        .map(|stored| record(view, stored))
-        .collect::<Result<_, _>>()?;
+    let mut orders = Vec::with_capacity(found.len());
+    for stored in found {
+        let order = record(view, stored, orders.last())?;
+        orders.push(order);
+    }
     Ok(OrderSearchPage { orders, next })
 }
 
@@ -178,7 +195,7 @@ pub(super) fn final_block(view: &View, block: SignedBlock) -> Result<BlockRecord
         missing = missing.saturating_sub(found.len());
         orders.extend(found.into_iter().map(|stored| RecordedOrder {
             id: stored.id,
-            order: stored.entry.order().clone(),
+            order: stored.entry.into_order(),
             personal: stored.personal,
         }));
     }
