@@ -4,7 +4,7 @@ use types::{Entry, Height, LogIndex, OrderId, PersonalPart};
 
 use crate::{
     error::StoreError,
-    index::{Space, text_key},
+    index::Space,
     layout::{RUNS, damaged, take_number},
     reader::Reader,
     recorded::{Found, Recorded},
@@ -116,16 +116,15 @@ impl Reader {
         let Some(end) = self.size().checked_sub(1) else {
             return Ok(found);
         };
-        let to = text_key(text, LogIndex(end));
+        let index = &self.shared.index;
+        let to = index.text_key(text, LogIndex(end));
         let mut from = after.map_or(0, |after| after.0.saturating_add(1));
         let mut recorded = Recorded::with_personal_parts(&self.shared);
         // More than one round only where another text has the same hash, or parts were erased.
         while found.len() < limit {
             let wanted = limit - found.len();
-            let keys =
-                self.shared
-                    .index
-                    .range(space, &text_key(text, LogIndex(from)), &to, wanted)?;
+            let first = index.text_key(text, LogIndex(from));
+            let keys = index.range(space, &first, &to, wanted)?;
             for (key, _) in &keys {
                 let mut tail = key.get(key.len().saturating_sub(8)..).unwrap_or_default();
                 let index = take_number(&mut tail, "a customer's or receiver's key")?;

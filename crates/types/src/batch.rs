@@ -20,6 +20,7 @@ pub struct Batch {
     /// Rises with every batch of the author.
     pub number: u64,
     /// What it carries, in order.
+    #[borsh(deserialize_with = "list")]
     pub entries: Vec<Entry>,
     /// The author's signature over author, number and the hash of the entries.
     pub signature: IdentitySignature,
@@ -42,19 +43,38 @@ impl BorshDeserialize for FullBatch {
     /// of them as entries.
     fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
         let batch = Arc::new(Batch::deserialize_reader(reader)?);
-        let count = u32::deserialize_reader(reader)?;
-        if usize::try_from(count).map_or(true, |count| count > batch.entries.len()) {
+        let count = count(reader)?;
+        if count > batch.entries.len() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "more personal parts than entries",
             ));
         }
-        let personal = (0..count)
-            .map(|_| Option::<PersonalPart>::deserialize_reader(reader))
-            .collect::<io::Result<_>>()?;
-        let personal = Arc::new(personal);
+        let personal = Arc::new(items(reader, count)?);
         Ok(Self { batch, personal })
     }
+}
+
+/// A list gets room for so many items before the first has come, and doubles it from there: a usual batch's at once,
+/// where borsh begins with 4 KiB; and for a count that is a lie, still no more than some hundred kilobytes.
+const ROOM_AT_ONCE: usize = 1_024;
+
+fn list<R: io::Read>(reader: &mut R) -> io::Result<Vec<Entry>> {
+    let count = count(reader)?;
+    items(reader, count)
+}
+
+fn count<R: io::Read>(reader: &mut R) -> io::Result<usize> {
+    let count = u32::deserialize_reader(reader)?;
+    usize::try_from(count).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+fn items<T: BorshDeserialize, R: io::Read>(reader: &mut R, count: usize) -> io::Result<Vec<T>> {
+    let mut items = Vec::with_capacity(count.min(ROOM_AT_ONCE));
+    for _ in 0..count {
+        items.push(T::deserialize_reader(reader)?);
+    }
+    Ok(items)
 }
 
 /// Why a batch is refused. Always the author's (or, for personal parts, the sender's) fault; trying

@@ -7,7 +7,7 @@ use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
 use types::{LogIndex, Sought};
 
 use super::{
-    Change, Entries, Index, IndexError, Pair, Space,
+    Change, Entries, Index, IndexError, KeyHasher, Pair, Space,
     runs::{self, CUSTOMERS, ORDERS, RECEIVERS, Runs, TABLES},
 };
 
@@ -145,8 +145,8 @@ impl Index for FjallIndex {
             .collect()
     }
 
-    fn entries_from(&self, first: LogIndex) -> Entries {
-        Entries::from_place(first, self.runs.hasher())
+    fn hasher(&self) -> KeyHasher {
+        self.runs.hasher()
     }
 
     fn entries_end(&self) -> LogIndex {

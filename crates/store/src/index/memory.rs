@@ -9,12 +9,12 @@ use types::{LogIndex, Sought};
 
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
-    entries::{IdHasher, KEY_BYTES},
+    entries::{KEY_BYTES, KeyHasher},
     runs::Piece,
 };
 
 /// The same everywhere: what is simulated comes out the same every time.
-const HASHER: IdHasher = IdHasher::KNOWN;
+const HASHER: KeyHasher = KeyHasher::KNOWN;
 
 #[derive(Debug, Clone, Default)]
 struct Keys {
@@ -99,7 +99,7 @@ impl Index for MemoryIndex {
         let keys = self.read();
         let orders = keys.spaces.get(&Space::Orders);
         let place = |order: &Sought<'_>| {
-            let key = HASHER.key(order.id).to_be_bytes();
+            let key = HASHER.of_id(order.id).to_be_bytes();
             let place = orders?.get(&key[..])?;
             Some(LogIndex(u64::from_be_bytes(*place.first_chunk()?)))
         };
@@ -141,8 +141,8 @@ impl Index for MemoryIndex {
             .collect())
     }
 
-    fn entries_from(&self, first: LogIndex) -> Entries {
-        Entries::from_place(first, HASHER)
+    fn hasher(&self) -> KeyHasher {
+        HASHER
     }
 
     fn entries_end(&self) -> LogIndex {

@@ -6,8 +6,7 @@ mod memory;
 mod runs;
 
 pub use durable::FjallIndex;
-pub use entries::Entries;
-pub(crate) use entries::text_key;
+pub use entries::{Entries, KeyHasher};
 pub use memory::MemoryIndex;
 
 use std::io;
@@ -164,8 +163,8 @@ pub trait Index: Send + Sync {
         to: &[u8],
         limit: usize,
     ) -> Result<Vec<Pair>, IndexError>;
-    /// Entries for this index, none yet; the first one will be at this place.
-    fn entries_from(&self, first: LogIndex) -> Entries;
+    /// Makes its keys of ids and texts.
+    fn hasher(&self) -> KeyHasher;
     /// The place that follows on all entries here. A crash may take the last of them and leave the changes that
     /// they came with; they are to be added again, from this place on. Or it leaves them and takes the changes.
     fn entries_end(&self) -> LogIndex;
@@ -175,6 +174,18 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// When the engine fails.
     fn write_entries(&self, changes: Vec<Change>, entries: Entries) -> Result<(), IndexError>;
+
+    /// Entries for this index, none yet; the first one will be at this place.
+    fn entries_from(&self, first: LogIndex) -> Entries {
+        Entries::from_place(first, self.hasher())
+    }
+
+    /// The key of a customer or receiver, with a place in the order log. Another text may have the same: the text
+    /// itself is checked on reading.
+    fn text_key(&self, text: &str, LogIndex(place): LogIndex) -> Vec<u8> {
+        let key = self.hasher().of_text(text);
+        runs::Pair { key, place }.to_bytes().to_vec()
+    }
 
     /// Makes all changes or none, as [`Index::write_entries`] does.
     ///

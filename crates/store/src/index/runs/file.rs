@@ -25,7 +25,7 @@ use super::{
     times::Times,
 };
 use crate::disk::{forget, read_exact_at, sync_folder};
-use crate::index::entries::IdHasher;
+use crate::index::entries::KeyHasher;
 
 /// A merge reads so many pages at a time, of at most some 4,000 pairs each.
 const PAGES_A_CHUNK: usize = 16;
@@ -42,7 +42,7 @@ const END_BYTES: usize = 12;
 /// The end of a file: read when it is opened, and kept.
 #[derive(BorshSerialize, BorshDeserialize)]
 struct Tail {
-    hasher: IdHasher,
+    hasher: KeyHasher,
     times: Times,
     tables: [Table; TABLES],
     filter: Vec<u64>,
@@ -77,7 +77,7 @@ impl Drop for File {
 /// Opens the files in a folder that follow on one another from the first place on, and removes all
 /// others: what an interrupted merge left, what is damaged, what stands after a gap, and what has another secret
 /// than the first. That is what makes their keys; `None` where there are no files.
-pub(super) fn open_all(folder: &Path) -> io::Result<(Option<IdHasher>, Vec<Arc<Run>>)> {
+pub(super) fn open_all(folder: &Path) -> io::Result<(Option<KeyHasher>, Vec<Arc<Run>>)> {
     let mut files: Vec<(Range<u64>, PathBuf)> = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -118,7 +118,7 @@ fn places_of(path: &Path) -> Option<Range<u64>> {
     (places.start < places.end).then_some(places)
 }
 
-fn open(path: &Path, places: Range<u64>) -> io::Result<(IdHasher, Run)> {
+fn open(path: &Path, places: Range<u64>) -> io::Result<(KeyHasher, Run)> {
     let file = fs::File::open(path)?;
     let length = file.metadata()?.len();
     let end_at = length.checked_sub(END_BYTES as u64).ok_or_else(damaged)?;
@@ -159,7 +159,7 @@ fn of_parts(path: PathBuf, places: Range<u64>, file: fs::File, tail: Tail) -> io
 /// When the disk fails, or those of `rest`; no file of that name is there then.
 pub(super) fn write(
     folder: &Path,
-    hasher: IdHasher,
+    hasher: KeyHasher,
     runs: &[Arc<Run>],
     rest: &dyn Fn(Duration) -> io::Result<()>,
 ) -> io::Result<Run> {

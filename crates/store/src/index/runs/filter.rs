@@ -76,8 +76,7 @@ mod tests {
     }
 
     fn test_hash(number: u64) -> [u8; 16] {
-        use sha2::{Digest as _, Sha256};
-        let digest = Sha256::digest(number.to_be_bytes());
-        digest[..16].try_into().unwrap()
+        let digest: types::Digest = types::encoding::sha256(&number.to_be_bytes());
+        digest.as_bytes()[..16].try_into().unwrap()
     }
 }

@@ -28,7 +28,7 @@ pub(super) use run::{CUSTOMERS, ORDERS, Pair, Piece, RECEIVERS, TABLES};
 use types::{Sought, UnixMillis};
 use worker::Worker;
 
-use super::entries::IdHasher;
+use super::entries::KeyHasher;
 
 /// What so many orders in memory brought goes to a file: seconds of work of a busy network.
 const ORDERS_TO_FLUSH: u64 = 131_072;
@@ -43,7 +43,7 @@ const NEIGHBOURS: usize = 8;
 
 /// All runs there are.
 pub(super) struct Runs {
-    hasher: IdHasher,
+    hasher: KeyHasher,
     worker: Worker,
 }
 
@@ -56,13 +56,13 @@ impl Runs {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let (hasher, runs) = file::open_all(folder)?;
-        let hasher = hasher.map_or_else(IdHasher::random, Ok)?;
+        let hasher = hasher.map_or_else(KeyHasher::random, Ok)?;
         let worker = Worker::start(folder.to_path_buf(), hasher, runs)?;
         Ok(Self { hasher, worker })
     }
 
-    /// Makes the keys of orders.
-    pub(super) const fn hasher(&self) -> IdHasher {
+    /// Makes the keys.
+    pub(super) const fn hasher(&self) -> KeyHasher {
         self.hasher
     }
 
@@ -101,7 +101,7 @@ impl Runs {
                 if order.placed_at.is_some_and(|at| !run.times().may_hold(at)) {
                     continue;
                 }
-                let key = *key.get_or_insert_with(|| self.hasher.key(order.id));
+                let key = *key.get_or_insert_with(|| self.hasher.of_id(order.id));
                 if run.may_hold(key) {
                     let at = |place| Pair { key, place };
                     run.range(ORDERS, at(0), at(u64::MAX), 1, &mut found)?;

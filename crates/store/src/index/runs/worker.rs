@@ -15,7 +15,7 @@ use super::{
     run::{Piece, Run, Tables},
     to_merge,
 };
-use crate::index::entries::IdHasher;
+use crate::index::entries::KeyHasher;
 
 /// So many files may have to be written before whoever adds more has to wait.
 const MOST_WAITING: usize = 4;
@@ -31,7 +31,7 @@ type List = Arc<[Arc<Run>]>;
 
 struct Shared {
     folder: PathBuf,
-    hasher: IdHasher,
+    hasher: KeyHasher,
     list: RwLock<List>,
     state: Mutex<State>,
     /// The list or the state.
@@ -64,7 +64,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn start(
         folder: PathBuf,
-        hasher: IdHasher,
+        hasher: KeyHasher,
         runs: Vec<Arc<Run>>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -353,7 +353,7 @@ mod tests {
             .map(|number| {
                 file::write(
                     folder.path(),
-                    IdHasher::KNOWN,
+                    KeyHasher::KNOWN,
                     &[pairs(number * 20_000)],
                     &unhurried,
                 )
@@ -364,7 +364,7 @@ mod tests {
         assert!(Plan::of(&runs).job(Duty::Flush).is_none());
         let shared = Shared {
             folder: folder.path().to_path_buf(),
-            hasher: IdHasher::KNOWN,
+            hasher: KeyHasher::KNOWN,
             list: RwLock::new(runs.into()),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -415,7 +415,7 @@ mod tests {
         for is_ending in [false, true] {
             let shared = Shared {
                 folder: folder.path().join("missing"),
-                hasher: IdHasher::KNOWN,
+                hasher: KeyHasher::KNOWN,
                 list: RwLock::new(in_memory(&[ORDERS_TO_FLUSH]).into()),
                 state: Mutex::default(),
                 changed: Condvar::new(),
