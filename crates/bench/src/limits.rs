@@ -148,7 +148,7 @@ fn bls() -> f64 {
 
 fn json() -> anyhow::Result<f64> {
     let kind = Kind::Till { bytes: ORDER_BYTES };
-    let mut lines = prepare(kind, &["shop1"], ChainId::ZERO, 1)?;
+    let mut lines = prepare(kind, &["shop1"], ChainId::ZERO, 1, Duration::ZERO)?;
     let (line, _) = lines[0].take(1);
     Ok(time(|| {
         let order: NewOrder = serde_json::from_slice(black_box(&line)).expect("it is an order");

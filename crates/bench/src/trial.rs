@@ -231,7 +231,7 @@ impl Trial {
                 bail!("who sends as much as is taken would run out of signed orders")
             }
         };
-        prepare(self.kind, &shops, self.chain, count)
+        prepare(self.kind, &shops, self.chain, count, length)
     }
 
     fn even(&self, rate: f64, start: Instant, length: Duration) -> Schedule {

@@ -65,7 +65,8 @@ pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedB
     }
 }
 
-/// True when executing the batch on this branch would record at least one entry.
-pub fn would_record(branch: &dyn RecordedIds, batch: &VerifiedBatch) -> bool {
-    batch.sought().any(|order| !branch.is_recorded(order))
+/// True when executing the batch on this branch would record at least one entry, at this place or behind it.
+pub fn would_record(branch: &dyn RecordedIds, batch: &VerifiedBatch, from: usize) -> bool {
+    let mut entries = batch.sought().skip(from);
+    entries.any(|order| !branch.is_recorded(order))
 }

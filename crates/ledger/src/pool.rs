@@ -46,6 +46,8 @@ pub struct Held {
     pub personal: PersonalParts,
     /// True when every personal part is there and matches.
     pub complete: bool,
+    /// So many of its first entries are known to be final: they need not be asked for again.
+    pub recorded: usize,
     /// Rises with every arrival.
     arrival: u64,
 }
@@ -117,6 +119,13 @@ impl Pool {
         orders.max().unwrap_or(0)
     }
 
+    /// Notes that so many of a batch's first entries are final, if it is held.
+    pub fn note_recorded(&mut self, id: &BatchId, recorded: usize) {
+        if let Some(held) = self.held.get_mut(id) {
+            held.recorded = recorded;
+        }
+    }
+
     /// Puts a batch in, or completes the personal parts of one that is held. Returns true when
     /// anything changed. The caller has judged `room_for` where the batch came unasked.
     pub fn insert(
@@ -154,6 +163,7 @@ impl Pool {
                 batch,
                 personal,
                 complete,
+                recorded: 0,
                 arrival,
             },
         );

@@ -111,9 +111,11 @@ fn without_batches_nothing_changes() {
 #[test]
 fn a_batch_records_something_unless_all_of_it_is_recorded() {
     let branch = Branch([order_id(1), order_id(2)].into());
-    assert!(!would_record(&branch, &batch(1, 1, &[1, 2, 1])));
-    assert!(would_record(&branch, &batch(1, 1, &[1, 2, 3])));
-    assert!(would_record(&Branch::default(), &batch(1, 1, &[1])));
+    assert!(!would_record(&branch, &batch(1, 1, &[1, 2, 1]), 0));
+    assert!(would_record(&branch, &batch(1, 1, &[1, 2, 3]), 0));
+    assert!(would_record(&branch, &batch(1, 1, &[1, 2, 3]), 2));
+    assert!(!would_record(&branch, &batch(1, 1, &[3, 1, 2]), 1));
+    assert!(would_record(&Branch::default(), &batch(1, 1, &[1]), 0));
 }
 
 proptest! {

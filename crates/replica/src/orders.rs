@@ -196,7 +196,7 @@ impl Replica {
             );
             // One in which nothing is new would be written down, dropped, and could be sent again.
             let branch = self.branch_of_head();
-            if !batch.complete || room.is_err() || !would_record(&branch, &batch.batch) {
+            if !batch.complete || room.is_err() || !would_record(&branch, &batch.batch, 0) {
                 return;
             }
         }

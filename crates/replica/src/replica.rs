@@ -11,8 +11,8 @@ use store::{CommitReceipt, Reader, Record, StoreError};
 use types::{
     BatchId, BlockHash, Certificate, ChainId, Equivocation, FaultModel, Genesis, Height,
     IdentityPublicKey, IdentitySecret, LotterySecret, Member, MemberId, MemberIndex, MemberSet,
-    Message, Micros, Monotonic, Mutation, Now, Signatures, Status, VerifiedBatch, Vote, VoteKind,
-    mutated,
+    Message, Micros, Monotonic, Mutation, Now, RecordedIds as _, Signatures, Status, VerifiedBatch,
+    Vote, VoteKind, mutated,
 };
 
 use crate::{
@@ -427,8 +427,8 @@ impl Replica {
         let sealed = self.tree.batches_on(&parent);
         let branch = self.branch(&parent);
         let parent_is_final = parent == self.tree.head.parent.hash;
-        let mut eligible = Vec::new();
-        let mut useless = Vec::new();
+        let (mut eligible, mut useless) = (Vec::new(), Vec::new());
+        let mut recorded = Vec::new();
         for held in self.pool.iter().filter(|held| held.complete) {
             if eligible.len() >= most {
                 break;
@@ -437,11 +437,21 @@ impl Replica {
             if sealed.contains(&id) {
                 continue;
             }
-            if would_record(&branch, &held.batch) {
+            let entries = held.batch.sought().skip(held.recorded);
+            let are_final = entries.take_while(|order| self.reader.is_recorded(*order));
+            let first = held.recorded.saturating_add(are_final.count());
+            if first > held.recorded {
+                recorded.push((id, first));
+            }
+            if would_record(&branch, &held.batch, first) {
                 eligible.push(held.batch.clone());
             } else if parent_is_final {
                 useless.push(id);
             }
+        }
+        // Else whoever sends many recorded orders before a new one would have them asked for at every height.
+        for (id, first) in recorded {
+            self.pool.note_recorded(&id, first);
         }
         self.drop_batches(useless);
         eligible

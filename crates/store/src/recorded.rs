@@ -108,7 +108,7 @@ impl<'a> Recorded<'a> {
         let mut end = first;
         let runs = runs.map(|run| {
             let first = end;
-            end += u64::from(run.count);
+            end = end.saturating_add(run.count.into());
             (first, run)
         });
         let runs = runs.collect();

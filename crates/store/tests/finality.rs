@@ -17,7 +17,8 @@ use store::{
 };
 use support::*;
 use types::{
-    BlockHash, Digest, Height, LogIndex, LogSize, MemberIndex, OrderId, RecordedIds, VoteKind,
+    BlockHash, Digest, Height, LogIndex, LogSize, MemberIndex, OrderId, RecordedIds, Sought,
+    VoteKind,
     merkle::{leaf_hash, root, verify_inclusion},
 };
 
@@ -89,6 +90,13 @@ fn check_orders(reader: &Reader, chain: &Chain) {
         let path = reader.inclusion_path(index, size).unwrap().unwrap();
         assert!(verify_inclusion(&leaf, index, size, &path, &root));
     }
+    let timed = chain.recorded.iter().map(|(id, entry, ..)| Sought {
+        id,
+        placed_at: Some(entry.order().placed_at),
+    });
+    let timed: Vec<Sought<'_>> = timed.chain([(&OrderId::ZERO).into()]).collect();
+    let recorded = reader.recorded_among(&timed);
+    assert!(recorded.into_iter().eq(0..chain.recorded.len()));
     for block in &chain.blocks {
         let header = block.block.header();
         for index in 0..header.log_size.0 {

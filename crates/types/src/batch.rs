@@ -352,11 +352,15 @@ impl VerifiedBatch {
         &self.entries
     }
     /// All entries, in order, to look for them.
-    pub fn sought(&self) -> impl ExactSizeIterator<Item = Sought<'_>> {
+    pub fn sought(&self) -> impl Iterator<Item = Sought<'_>> {
         let entries = self.entries.iter().zip(&self.batch.entries);
-        entries.map(|((id, _), entry)| Sought {
-            id,
-            placed_at: Some(entry.order().placed_at),
+        entries.map(|((id, _), entry)| {
+            let later = u64::from(mutated(Mutation::LookAtAnotherTime));
+            let placed_at = entry.order().placed_at.plus_millis(later);
+            Sought {
+                id,
+                placed_at: Some(placed_at),
+            }
         })
     }
     /// Length of its public encoding in bytes.

@@ -128,6 +128,8 @@ pub enum Mutation {
     PoolWithoutCaps,
     /// §3: entries are recorded as often as they come.
     RecordAgain,
+    /// §3: recorded orders are looked for as if they had been placed a moment later.
+    LookAtAnotherTime,
     /// The answer under an idempotency key is written down before the orders it promises.
     AnswerBeforeOrders,
     /// §7: a fetched run of final blocks is not proved on the disk.
@@ -160,7 +162,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 70] = [
+    pub const ALL: [Self; 71] = [
         Self::ProposeEarly,
         Self::ProposeDespiteBetter,
         Self::ProposeTwice,
@@ -219,6 +221,7 @@ impl Mutation {
         Self::NoWindow,
         Self::PoolWithoutCaps,
         Self::RecordAgain,
+        Self::LookAtAnotherTime,
         Self::AnswerBeforeOrders,
         Self::UnprovedFinality,
         Self::SyncNothing,

@@ -1,6 +1,6 @@
 //! Orders as lines of JSON, made before anything is measured.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use anyhow::Context as _;
 use api::{
@@ -71,7 +71,8 @@ impl Lines {
     }
 }
 
-/// Makes lines for each of some shops. Signed ones are as many as asked for, all different orders.
+/// Makes lines for each of some shops. Signed ones are as many as asked for, all different orders, and placed one after
+/// the other `over` some time, as customers sign them.
 ///
 /// # Errors
 /// When no order is so short or so long.
@@ -80,6 +81,7 @@ pub(crate) fn prepare(
     shops: &[&str],
     chain: ChainId,
     count: usize,
+    over: Duration,
 ) -> anyhow::Result<Vec<Lines>> {
     match kind {
         Kind::Till { bytes } => {
@@ -90,22 +92,30 @@ pub(crate) fn prepare(
             };
             shops.iter().map(lines).collect()
         }
-        Kind::Signed => signed_lines(shops, chain, count),
+        Kind::Signed => signed_lines(shops, chain, count, over),
     }
 }
 
-fn signed_lines(shops: &[&str], chain: ChainId, count: usize) -> anyhow::Result<Vec<Lines>> {
+fn signed_lines(
+    shops: &[&str],
+    chain: ChainId,
+    count: usize,
+    over: Duration,
+) -> anyhow::Result<Vec<Lines>> {
     // Every call makes other orders than the one before.
-    let placed_at = now();
+    let first_at = now();
+    let over = u64::try_from(over.as_millis())?;
+    let placed_at = |number: usize| first_at.plus_millis(over * number as u64 / count as u64);
     let signers: Vec<Signer> = shops
         .iter()
-        .map(|shop| Signer::new(chain, shop, placed_at))
+        .map(|shop| Signer::new(chain, shop))
         .collect::<anyhow::Result<_>>()?;
     let lines = thread::scope(|scope| {
         let threads: Vec<_> = signers
             .iter()
             .map(|signer| {
-                scope.spawn(|| Lines::new((0..count.max(1)).map(|number| signer.line(number))))
+                let line = |number| signer.line(number, placed_at(number));
+                scope.spawn(move || Lines::new((0..count).map(line)))
             })
             .collect();
         threads
@@ -187,26 +197,24 @@ struct Signer {
     chain: ChainId,
     shop: String,
     details: String,
-    placed_at: UnixMillis,
     keys: Vec<IdentitySecret>,
 }
 
 impl Signer {
-    fn new(chain: ChainId, shop: &str, placed_at: UnixMillis) -> anyhow::Result<Self> {
+    fn new(chain: ChainId, shop: &str) -> anyhow::Result<Self> {
         Ok(Self {
             chain,
             shop: shop.to_owned(),
             details: details(shop, SIGNED_ORDER_WITHOUT_KEY)?,
-            placed_at,
             keys: keys(),
         })
     }
 
     /// The order of a number, signed by one of the customers.
-    fn line(&self, number: usize) -> String {
+    fn line(&self, number: usize, placed_at: UnixMillis) -> String {
         let mut salt = [0; SALT_BYTES];
         salt[..8].copy_from_slice(&number.to_le_bytes());
-        let parts = parts(number, &self.shop, &self.details, self.placed_at, salt);
+        let parts = parts(number, &self.shop, &self.details, placed_at, salt);
         let (order, personal) = parts.expect("the texts are short");
         let order = order.sign(
             &BlsAndEd25519::new(),
@@ -219,7 +227,7 @@ impl Signer {
         json(&NewOrder {
             currency: Some(order.amount.currency.to_string()),
             receiver: Some(self.shop.clone()),
-            placed_at: Some(Time(self.placed_at)),
+            placed_at: Some(Time(placed_at)),
             salt: Some(Salt(personal.salt)),
             key: Some(key),
             signature: Some(signature),
@@ -267,7 +275,14 @@ mod tests {
     #[test]
     fn signed_orders_are_different_and_rightly_signed() {
         let chain = ChainId::new([5; 32]);
-        let all = prepare(Kind::Signed, &["shop1", "shop2"], chain, 100).unwrap();
+        let all = prepare(
+            Kind::Signed,
+            &["shop1", "shop2"],
+            chain,
+            100,
+            Duration::from_secs(1),
+        )
+        .unwrap();
         let mut ids = BTreeSet::new();
         for lines in all {
             let text = String::from_utf8(lines.bytes.to_vec()).unwrap();

@@ -118,7 +118,14 @@ struct Till {
 impl Till {
     async fn at(cluster: &Cluster, place: usize) -> anyhow::Result<Self> {
         let node = cluster.node(place);
-        let lines = prepare(TILL, &[node.name()], types::ChainId::ZERO, 0)?.pop();
+        let lines = prepare(
+            TILL,
+            &[node.name()],
+            types::ChainId::ZERO,
+            0,
+            Duration::ZERO,
+        )?
+        .pop();
         Ok(Self {
             connection: http::connect(node.api).await?,
             host: node.api,

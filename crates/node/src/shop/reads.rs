@@ -71,11 +71,11 @@ fn record(
     before: Option<&OrderRecord>,
 ) -> Result<OrderRecord, StoreError> {
     let log_index = stored.log_index;
-    let before = before.and_then(|before| before.placement.clone());
+    let before = before.and_then(|before| before.placement.as_ref());
     let placement = match before {
         Some(before) if before.height == stored.height => Some(Placement {
             log_index,
-            ..before
+            ..before.clone()
         }),
         _ => {
             let block = view.reader.block(stored.height)?;

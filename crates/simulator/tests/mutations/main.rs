@@ -182,6 +182,7 @@ const CAUGHT: &[Row] = &[
     alone(NoWindow, "bounds", Liars(0, 4, &[Flooder])),
     alone(PoolWithoutCaps, "bounds", Liars(0, 4, &[Flooder])),
     alone(RecordAgain, "orders", Seed(6)),
+    alone(LookAtAnotherTime, "orders", Seed(102)),
     alone(AnswerBeforeOrders, "progress", Seed(5)),
     alone(UnprovedFinality, "prefix", Newcomer(57)),
     alone(SyncNothing, "prefix", Seed(0)),

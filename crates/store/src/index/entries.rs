@@ -1,6 +1,6 @@
 //! What recorded orders bring into the index: where each is, and whose it is.
 
-use std::io;
+use std::{fmt, io};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use siphasher::sip128::SipHasher13;
@@ -14,9 +14,16 @@ pub(super) const KEY_BYTES: usize = 16;
 /// Makes keys of ids and texts: SipHash-1-3 of 128 bits (J.-P. Aumasson, D. Bernstein 2012). An order whose key is there
 /// is taken for recorded, so nobody may be able to make two with one key, as half an id would allow for 2^64 hashes.
 /// Hence the secret, which every index has of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct KeyHasher {
     secret: [u8; KEY_BYTES],
+}
+
+impl fmt::Debug for KeyHasher {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHasher")
+    }
 }
 
 impl KeyHasher {

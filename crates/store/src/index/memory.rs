@@ -10,7 +10,7 @@ use types::{LogIndex, Sought};
 use super::{
     Change, Entries, Index, IndexError, Pair, Space,
     entries::{KEY_BYTES, KeyHasher},
-    runs::Piece,
+    runs::{Piece, Times},
 };
 
 /// The same everywhere: what is simulated comes out the same every time.
@@ -19,6 +19,8 @@ const HASHER: KeyHasher = KeyHasher::KNOWN;
 #[derive(Debug, Clone, Default)]
 struct Keys {
     spaces: BTreeMap<Space, BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// When the orders of each piece were placed, by the place of its first.
+    times: BTreeMap<u64, Times>,
     entries_end: u64,
 }
 
@@ -27,9 +29,10 @@ impl Keys {
     fn add(&mut self, piece: Piece) {
         let Piece {
             places,
-            times: _,
+            times,
             tables: [orders, customers, receivers],
         } = piece;
+        self.times.insert(places.start, times);
         self.entries_end = places.end;
         let ids = orders.into_iter().map(|order| {
             let bytes = order.to_bytes();
@@ -80,6 +83,7 @@ impl MemoryIndex {
     pub fn with_entries_of(&self, other: &Self) -> Self {
         let (mut keys, other) = (self.read().clone(), other.read());
         keys.entries_end = other.entries_end;
+        keys.times = other.times.clone();
         for space in [Space::Orders, Space::Customers, Space::Receivers] {
             let entries = other.spaces.get(&space).cloned().unwrap_or_default();
             keys.spaces.insert(space, entries);
@@ -100,8 +104,11 @@ impl Index for MemoryIndex {
         let orders = keys.spaces.get(&Space::Orders);
         let place = |order: &Sought<'_>| {
             let key = HASHER.of_id(order.id).to_be_bytes();
-            let place = orders?.get(&key[..])?;
-            Some(LogIndex(u64::from_be_bytes(*place.first_chunk()?)))
+            let place = u64::from_be_bytes(*orders?.get(&key[..])?.first_chunk()?);
+            // As on disk, what was placed at another time is not found.
+            let (_, times) = keys.times.range(..=place).next_back()?;
+            let is_there = order.placed_at.is_none_or(|at| times.may_hold(at));
+            is_there.then_some(LogIndex(place))
         };
         Ok(sought.iter().map(place).collect())
     }

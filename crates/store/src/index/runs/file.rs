@@ -152,8 +152,8 @@ fn of_parts(path: PathBuf, places: Range<u64>, file: fs::File, tail: Tail) -> io
     Ok(Run::in_file(places, tail.times, filter, file))
 }
 
-/// Merges runs of consecutive places, with keys of this hasher, into one file. Now and then `rest` is told how long that has worked since
-/// the last time, and may wait or give up.
+/// Merges runs of consecutive places, with keys of this hasher, into one file. Now and then `rest` is told how long
+/// that has worked since the last time, and may wait or give up.
 ///
 /// # Errors
 /// When the disk fails, or those of `rest`; no file of that name is there then.

@@ -25,6 +25,7 @@ use std::{
 
 use run::Run;
 pub(super) use run::{CUSTOMERS, ORDERS, Pair, Piece, RECEIVERS, TABLES};
+pub(super) use times::Times;
 use types::{Sought, UnixMillis};
 use worker::Worker;
 
@@ -43,7 +44,6 @@ const NEIGHBOURS: usize = 8;
 
 /// All runs there are.
 pub(super) struct Runs {
-    hasher: KeyHasher,
     worker: Worker,
 }
 
@@ -58,12 +58,12 @@ impl Runs {
         let (hasher, runs) = file::open_all(folder)?;
         let hasher = hasher.map_or_else(KeyHasher::random, Ok)?;
         let worker = Worker::start(folder.to_path_buf(), hasher, runs)?;
-        Ok(Self { hasher, worker })
+        Ok(Self { worker })
     }
 
     /// Makes the keys.
-    pub(super) const fn hasher(&self) -> KeyHasher {
-        self.hasher
+    pub(super) fn hasher(&self) -> KeyHasher {
+        self.worker.hasher()
     }
 
     /// The place that follows on all that are here.
@@ -92,7 +92,7 @@ impl Runs {
         let mut places: Vec<Option<u64>> = vec![None; orders.len()];
         let mut keys: Vec<Option<u128>> = vec![None; orders.len()];
         let mut found = Vec::new();
-        let time = time_of(orders);
+        let (hasher, time) = (self.hasher(), time_of(orders));
         let list = self.worker.list();
         let runs = list.iter().filter(|run| run.times().may_hold_any(&time));
         // Run by run: where one filter is in memory is looked up for many keys at a time.
@@ -101,7 +101,7 @@ impl Runs {
                 if order.placed_at.is_some_and(|at| !run.times().may_hold(at)) {
                     continue;
                 }
-                let key = *key.get_or_insert_with(|| self.hasher.of_id(order.id));
+                let key = *key.get_or_insert_with(|| hasher.of_id(order.id));
                 if run.may_hold(key) {
                     let at = |place| Pair { key, place };
                     run.range(ORDERS, at(0), at(u64::MAX), 1, &mut found)?;

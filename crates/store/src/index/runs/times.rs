@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use borsh::{BorshDeserialize, BorshSerialize};
 use types::UnixMillis;
 
-/// So many ranges are kept apart: that of orders placed one after the other, and those of clocks that are wrong.
+/// So many ranges are kept apart: that of orders placed one after the other, and those of a few clocks that are wrong.
 const MOST_RANGES: usize = 8;
 
 /// When orders were placed, and perhaps a little more: the nearest ranges are joined while there are too many.
@@ -72,6 +72,15 @@ mod tests {
             times.insert(UnixMillis(*at));
         }
         times
+    }
+
+    #[test]
+    fn the_first_and_the_last_moment_there_are() {
+        let times = of(&[u64::MAX, 0]);
+        for at in [0, u64::MAX] {
+            assert!(times.may_hold(UnixMillis(at)));
+        }
+        assert!(!times.may_hold_any(&(UnixMillis(1)..=UnixMillis(u64::MAX - 1))));
     }
 
     #[test]

@@ -87,6 +87,11 @@ impl Worker {
         Ok(worker)
     }
 
+    /// Makes the keys.
+    pub(super) fn hasher(&self) -> KeyHasher {
+        self.shared.hasher
+    }
+
     pub(super) fn list(&self) -> List {
         self.shared.list()
     }
