@@ -57,6 +57,10 @@ fn a_batch_held_already_changes_nothing() {
     assert_eq!(ids(&pool)[0], first.id());
     assert_eq!((pool.len(), pool.orders()), (2, 2));
     assert!(pool.get(&first.id()).unwrap().complete);
+    // What is known of it stays, too.
+    pool.note_recorded(&first.id(), 1);
+    assert!(!pool.insert(first.clone(), whole(&[1]), true));
+    assert_eq!(pool.get(&first.id()).unwrap().recorded, 1);
 }
 
 #[test]

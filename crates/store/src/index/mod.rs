@@ -134,8 +134,8 @@ impl Change {
 }
 
 /// Sorted keys and values. Any thread reads and writes, but entries only one. What every order brings ([`Space::Orders`],
-/// [`Space::Customers`], [`Space::Receivers`]) is only ever added, as [`Entries`]; ids are
-/// looked for many together there, and texts in ranges.
+/// [`Space::Customers`], [`Space::Receivers`]) is only ever added, as [`Entries`]; ids are looked for many together
+/// there, and texts in ranges.
 pub trait Index: Send + Sync {
     /// The place in the order log of each of these orders that has one.
     ///

@@ -24,8 +24,10 @@ use super::{
     run::{ORDERS, Pair, Run, TABLES},
     times::Times,
 };
-use crate::disk::{forget, read_exact_at, sync_folder};
-use crate::index::entries::KeyHasher;
+use crate::{
+    disk::{forget, read_exact_at, sync_folder},
+    index::entries::KeyHasher,
+};
 
 /// A merge reads so many pages at a time, of at most some 4,000 pairs each.
 const PAGES_A_CHUNK: usize = 16;
