@@ -6,7 +6,7 @@
 //! vanishes.
 //!
 //! 1. **Propose**, once, as soon as all hold: t0 + own wait has passed; h is not done; no better
-//!    votable block of h is known from a member not disqualified.
+//!    votable block of h is known from a member not disqualified. The block is prepared a little before.
 //! 2. **Vote to certify** block B of h, once for each B, when: B is votable; h is not done; B's
 //!    proposer is not disqualified at h; t0 + wait(B) + s·grace has passed; and no better votable
 //!    block of h from a member not disqualified is known, unless 8·s·grace (at most the cap of the

@@ -45,7 +45,15 @@ pub struct Work {
 /// What the rules tell the member to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Rule 1: build on the entry block, persist, send.
+    /// Rule 1: the own wait is nearly over: build on the entry block and persist, so that the block can
+    /// leave when it is.
+    Prepare {
+        /// The height to propose at.
+        height: Height,
+        /// The entry block.
+        parent: BlockHash,
+    },
+    /// Rule 1: send the block prepared, or build it, persist and send now.
     Propose {
         /// The height to propose at.
         height: Height,
@@ -72,6 +80,8 @@ pub struct Consensus {
     height: Height,
     parent: BlockHash,
     own_wait: Option<Draw>,
+    /// How long before its wait is over it prepares its block.
+    lead: Micros,
     entered: Monotonic,
     /// t0.
     clock: Option<Monotonic>,
@@ -96,6 +106,7 @@ impl Consensus {
             height: height.next(),
             parent: head,
             own_wait: None,
+            lead: Micros::default(),
             entered: Monotonic::default(),
             clock: None,
             final_height: height,
@@ -213,6 +224,12 @@ impl Consensus {
             }
             VoteKind::Finalize => state.finalize_voted = Some(vote.block),
         }
+    }
+
+    /// So long before its wait is over it is to prepare its block from now on, at most the grace: as long
+    /// as it takes to build one and make it durable.
+    pub fn set_lead(&mut self, lead: Micros) {
+        self.lead = lead.min(self.settings.timing.grace);
     }
 
     /// Takes note that this member has proposed at a height, now or before a restart.
@@ -341,6 +358,7 @@ impl Consensus {
         let best = state.best().map(|candidate| candidate.rank);
 
         // Rule 1.
+        let mut prepared = false;
         if let Some(draw) = &self.own_wait
             && draw.rank.proposer == me
             && (!state.proposed || mutated(Mutation::ProposeTwice))
@@ -351,13 +369,20 @@ impl Consensus {
             } else {
                 clock.plus(draw.wait)
             };
-            if now >= due {
-                actions.push(Action::Propose {
-                    height,
-                    parent: self.parent,
-                });
+            let parent = self.parent;
+            let prepare = if state.prepared {
+                due
             } else {
+                Monotonic(due.0.saturating_sub(self.lead.0))
+            };
+            if now >= due {
+                actions.push(Action::Propose { height, parent });
+            } else if now >= prepare {
+                prepared = true;
+                actions.push(Action::Prepare { height, parent });
                 at(due);
+            } else {
+                at(prepare);
             }
         }
 
@@ -385,6 +410,9 @@ impl Consensus {
             } else {
                 at(due);
             }
+        }
+        if prepared {
+            self.heights.entry(height).or_default().prepared = true;
         }
         if too_late {
             self.heights.entry(height).or_default().proposed = true;

@@ -228,9 +228,7 @@ impl ChainVerifier {
         if let Some(certificate) = certificate {
             self.check_certificate(signatures, certificate, hash, header.height)?;
         }
-        self.recorded
-            .0
-            .extend(executed.recorded.iter().map(|recorded| recorded.id));
+        self.recorded.0.extend(executed.recorded.ids());
         self.frontier = executed.frontier;
         self.head = Parent {
             hash,

@@ -146,6 +146,13 @@ fn propose(height: u64, parent: u8) -> Action {
     }
 }
 
+fn prepare(height: u64, parent: u8) -> Action {
+    Action::Prepare {
+        height: Height(height),
+        parent: block(parent),
+    }
+}
+
 fn certify(height: u64, number: u8) -> Action {
     Action::Vote {
         kind: VoteKind::Certify,
@@ -208,6 +215,42 @@ fn proposes_once() {
     restarted.enter(at(10), Height(2), block(7), Some(own_draw()));
     expect(&mut restarted, at(10), BUSY, [], Some(60));
     expect(&mut restarted, at(60), BUSY, [propose(2, 7)], None);
+}
+
+#[test]
+fn prepares_its_block_so_long_before_its_wait_is_over_as_it_takes() {
+    let mut member = proposer();
+    member.set_lead(Micros::from_millis(4));
+    expect(&mut member, at(0), BUSY, [], Some(46));
+    expect(&mut member, before(46), BUSY, [], Some(46));
+    expect(&mut member, at(46), BUSY, [prepare(1, 0)], Some(50));
+    expect(&mut member, at(47), BUSY, [], Some(50));
+    expect(&mut member, at(50), BUSY, [propose(1, 0)], None);
+
+    // At most the grace before; and each height anew.
+    member.proposed(Height(1));
+    member.set_lead(Micros::from_millis(30));
+    member.enter(at(60), Height(2), block(7), Some(own_draw()));
+    expect(&mut member, at(60), BUSY, [], Some(100));
+    expect(&mut member, at(103), BUSY, [prepare(2, 7)], Some(110));
+    // Whoever comes too late proposes at once.
+    member.enter(at(110), Height(3), block(8), Some(own_draw()));
+    expect(&mut member, at(110), BUSY, [], Some(150));
+    expect(&mut member, at(161), BUSY, [propose(3, 8)], None);
+}
+
+#[test]
+fn a_better_votable_block_holds_its_preparation_back() {
+    let mut member = proposer();
+    member.set_lead(Micros::from_millis(4));
+    member.valid(Height(1), candidate(1, 45));
+    expect(&mut member, at(0), BUSY, [], Some(55));
+    expect(&mut member, at(46), BUSY, [], Some(55));
+    assert!(member.disqualify(Height(1), MemberIndex(1)));
+    expect(&mut member, at(48), BUSY, [prepare(1, 0)], Some(50));
+    // What is prepared is held back as well.
+    member.valid(Height(1), candidate(2, 48));
+    expect(&mut member, at(50), BUSY, [], Some(58));
 }
 
 #[test]

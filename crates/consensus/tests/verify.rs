@@ -112,9 +112,7 @@ impl Chain {
         let (mut frontier, mut recorded) = (Frontier::new(), Ids::default());
         for (proposer, batches) in sealed {
             let executed = execute(&frontier, &recorded, &batches);
-            recorded
-                .0
-                .extend(executed.recorded.iter().map(|one| one.id));
+            recorded.0.extend(executed.recorded.ids());
             frontier = executed.frontier;
             let header = chain.header(signatures, &parent, proposer, &batches, &frontier);
             parent = consensus::Parent {
@@ -216,9 +214,7 @@ impl Chain {
         let (mut frontier, mut recorded) = (Frontier::new(), Ids::default());
         for below in &self.blocks[..usize::try_from(height - 1).unwrap()] {
             let executed = execute(&frontier, &recorded, &below.batches);
-            recorded
-                .0
-                .extend(executed.recorded.iter().map(|one| one.id));
+            recorded.0.extend(executed.recorded.ids());
             frontier = executed.frontier;
         }
         let frontier = execute(&frontier, &recorded, &batches).frontier;

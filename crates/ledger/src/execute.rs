@@ -1,10 +1,11 @@
 //! Executing a block: which entries become leaves of the order log.
 
-use types::{Digest, Frontier, Mutation, OrderId, RecordedIds, VerifiedBatch, mutated};
+use std::sync::Arc;
 
-/// Ids of orders. Only ever asked for one of them: their order is random, so that nobody can choose ids
-/// that are slow to look up, and has no part in anything.
-pub type Ids = foldhash::HashSet<OrderId>;
+use types::{
+    Digest, EntryPlace, Frontier, Mutation, RecordedEntries, RecordedIds, VerifiedBatch,
+    merkle::LOWEST_KEPT_LEVEL, mutated,
+};
 
 /// What executing a list of batches yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,55 +13,35 @@ pub struct Executed {
     /// The order log's right edge afterwards: its size and root go into the header.
     pub frontier: Frontier,
     /// The entries that became leaves, in order.
-    pub recorded: Vec<Recorded>,
-    /// Their ids.
-    pub ids: Ids,
-    /// Merkle nodes completed by them, in the order of their positions.
+    pub recorded: Arc<RecordedEntries>,
+    /// Merkle nodes completed by them, in the order of their positions: those of the levels that are kept.
     pub nodes: Vec<Digest>,
 }
-
-/// An entry that became a leaf.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// The entry's id.
-    pub id: OrderId,
-    /// The batch's place in the block.
-    pub batch: u32,
-    /// The entry's place in the batch.
-    pub entry: u32,
-}
-
-/// The most levels that the order log's tree has.
-const MOST_LEVELS: usize = 64;
 
 /// Executes batches in order on an order log. An entry recorded before, in the branch or in this very
 /// block, is skipped: no leaf, no effect (`docs/protocol.md` §3).
 pub fn execute(before: &Frontier, branch: &dyn RecordedIds, batches: &[VerifiedBatch]) -> Executed {
     let entries = batches.iter().map(|batch| batch.entries().len()).sum();
     let mut frontier = before.clone();
-    let mut recorded = Vec::with_capacity(entries);
-    // A leaf and an inner node for each, and those that leaves from before had waited for.
-    let mut nodes = Vec::with_capacity(entries.saturating_mul(2).saturating_add(MOST_LEVELS));
-    let mut ids = Ids::with_capacity_and_hasher(entries, Default::default());
-    for (batch_place, batch) in (0_u32..).zip(batches) {
-        let recorded_before = branch.recorded_among(&batch.sought().collect::<Vec<_>>());
-        for (place, (id, leaf)) in batch.entries().iter().enumerate() {
-            let known = recorded_before.contains(&place) || !ids.insert(*id);
-            if known && !mutated(Mutation::RecordAgain) {
+    let mut recorded = RecordedEntries::with_capacity(entries);
+    let mut nodes = Vec::new();
+    for (batch, verified) in (0_u32..).zip(batches) {
+        let before = branch.recorded_among(&verified.sought().collect::<Vec<_>>());
+        for (entry, (id, leaf)) in (0_u32..).zip(verified.entries()) {
+            let known = before.contains(&(entry as usize)) && !mutated(Mutation::RecordAgain);
+            if known || !recorded.insert(*id, EntryPlace { batch, entry }) {
                 continue;
             }
-            frontier.append(*leaf, &mut nodes);
-            recorded.push(Recorded {
-                id: *id,
-                batch: batch_place,
-                entry: u32::try_from(place).unwrap_or(u32::MAX),
+            frontier.append(*leaf, |level, node| {
+                if level >= LOWEST_KEPT_LEVEL {
+                    nodes.push(node);
+                }
             });
         }
     }
     Executed {
         frontier,
-        recorded,
-        ids,
+        recorded: Arc::new(recorded),
         nodes,
     }
 }

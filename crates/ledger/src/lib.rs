@@ -16,5 +16,5 @@ mod execute;
 mod pool;
 
 pub use choose::{BlockLimits, choose, fits};
-pub use execute::{Executed, Ids, Recorded, execute, would_record};
+pub use execute::{Executed, execute, would_record};
 pub use pool::{Held, Pool, PoolLimits, PoolRefusal};

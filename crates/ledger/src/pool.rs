@@ -267,12 +267,15 @@ impl Pool {
     }
 }
 
-/// The orders of a batch that a member could take in as well.
+/// The orders of a batch that a member could take in as well. Of most batches of others that is none, and known
+/// without a look at their entries.
 fn could_take_in(
     member: Option<MemberId>,
     batch: &VerifiedBatch,
 ) -> impl Iterator<Item = &OrderId> {
+    let any = Some(batch.batch().author) == member || batch.has_signed_entries();
     let entries = batch.batch().entries.iter().zip(batch.entries());
+    let entries = any.then_some(entries).into_iter().flatten();
     entries.filter_map(move |(entry, (id, _))| match &entry.order().voucher {
         Voucher::Till(till) => (Some(*till) == member).then_some(id),
         Voucher::Key { .. } => Some(id),

@@ -4,12 +4,12 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use ledger::{Recorded, execute, would_record};
+use ledger::{Executed, execute, would_record};
 use proptest::prelude::*;
 use support::{batch, entry, order_id};
 use types::{
     Digest, Frontier, OrderId, RecordedIds, Sought,
-    merkle::{self, Node},
+    merkle::{self, LOWEST_KEPT_LEVEL, Node},
 };
 
 /// Orders already recorded in a branch.
@@ -26,11 +26,11 @@ fn leaf(number: u64) -> Digest {
     merkle::leaf_hash(&entry(number).leaf_bytes())
 }
 
-/// The nodes in the order of their positions after these leaves, by the definition of a
+/// The nodes that are kept, in the order of their positions after these leaves, by the definition of a
 /// position.
-fn nodes_of(leaves: &[Digest]) -> Vec<Digest> {
+fn kept_nodes_of(leaves: &[Digest]) -> Vec<Digest> {
     let mut placed = Vec::new();
-    for level in 0..u64::BITS {
+    for level in LOWEST_KEPT_LEVEL..u64::BITS {
         let width = 1_usize << level;
         if width > leaves.len() {
             break;
@@ -41,9 +41,17 @@ fn nodes_of(leaves: &[Digest]) -> Vec<Digest> {
         }
     }
     placed.sort();
-    let positions = placed.iter().map(|(position, _)| *position);
-    assert!(positions.eq(0..placed.len() as u64));
     placed.into_iter().map(|(_, node)| node).collect()
+}
+
+/// What was recorded: ids, and the places of batch and entry.
+fn recorded(executed: &Executed) -> Vec<(OrderId, u32, u32)> {
+    let recorded = executed
+        .recorded
+        .ids()
+        .iter()
+        .zip(executed.recorded.places());
+    recorded.map(|(id, at)| (*id, at.batch, at.entry)).collect()
 }
 
 fn leaves(numbers: &[u64]) -> Vec<Digest> {
@@ -57,16 +65,24 @@ fn every_new_order_is_a_leaf() {
     let leaves = leaves(&[1, 2, 3]);
     assert_eq!(executed.frontier.size().0, 3);
     assert_eq!(executed.frontier.root(), merkle::root(&leaves));
-    assert_eq!(executed.nodes, nodes_of(&leaves));
-    let recorded = |order, batch, entry| Recorded {
-        id: order_id(order),
-        batch,
-        entry,
-    };
-    assert_eq!(
-        executed.recorded,
-        [recorded(1, 0, 0), recorded(2, 0, 1), recorded(3, 1, 0)]
-    );
+    assert_eq!(executed.nodes, []);
+    let expected = [
+        (order_id(1), 0, 0),
+        (order_id(2), 0, 1),
+        (order_id(3), 1, 0),
+    ];
+    assert_eq!(recorded(&executed), expected);
+}
+
+#[test]
+fn nodes_of_many_leaves_are_kept() {
+    let numbers: Vec<u64> = (0..200).collect();
+    let batches = [batch(1, 1, &numbers[..150]), batch(2, 1, &numbers[150..])];
+    let executed = execute(&Frontier::new(), &Branch::default(), &batches);
+    let kept = kept_nodes_of(&leaves(&numbers));
+    // Three subtrees of 64 leaves and one of 128.
+    assert_eq!(kept.len(), 4);
+    assert_eq!(executed.nodes, kept);
 }
 
 #[test]
@@ -74,17 +90,12 @@ fn duplicates_in_branch_block_and_batch_are_skipped() {
     let branch = Branch([order_id(1), order_id(9)].into());
     let batches = [batch(1, 1, &[1, 2, 2]), batch(2, 1, &[2, 3, 1, 4])];
     let executed = execute(&Frontier::new(), &branch, &batches);
-    let recorded: Vec<_> = executed
-        .recorded
-        .iter()
-        .map(|one| (one.id, one.batch, one.entry))
-        .collect();
     let expected = [
         (order_id(2), 0, 1),
         (order_id(3), 1, 1),
         (order_id(4), 1, 3),
     ];
-    assert_eq!(recorded, expected);
+    assert_eq!(recorded(&executed), expected);
     assert_eq!(executed.frontier.root(), merkle::root(&leaves(&[2, 3, 4])));
 }
 
@@ -92,8 +103,7 @@ fn duplicates_in_branch_block_and_batch_are_skipped() {
 fn the_other_of_two_batches_with_one_order_stays_valid() {
     let batches = [batch(1, 1, &[1]), batch(2, 1, &[1])];
     let executed = execute(&Frontier::new(), &Branch::default(), &batches);
-    assert_eq!(executed.recorded.len(), 1);
-    assert_eq!(executed.recorded[0].batch, 0);
+    assert_eq!(recorded(&executed), [(order_id(1), 0, 0)]);
 }
 
 #[test]
@@ -124,12 +134,12 @@ proptest! {
     #[test]
     fn any_split_into_blocks_yields_one_tree(
         blocks in prop::collection::vec(
-            prop::collection::vec(prop::collection::vec(0..60_u64, 1..8), 0..4),
+            prop::collection::vec(prop::collection::vec(0..400_u64, 1..30), 0..4),
             0..12,
         ),
     ) {
         let (mut frontier, mut branch) = (Frontier::new(), Branch::default());
-        let (mut nodes, mut recorded, mut number) = (Vec::new(), Vec::new(), 0);
+        let (mut nodes, mut ids, mut number) = (Vec::new(), Vec::new(), 0);
         for block in &blocks {
             let batches: Vec<_> = block
                 .iter()
@@ -138,14 +148,12 @@ proptest! {
                     batch(1, number, orders)
                 })
                 .collect();
-            let before = merkle::nodes_before(frontier.size().0);
-            prop_assert_eq!(nodes.len() as u64, before);
             let executed = execute(&frontier, &branch, &batches);
-            for one in &executed.recorded {
-                let (place, entry) = (one.batch as usize, one.entry as usize);
-                prop_assert_eq!(batches[place].entries()[entry].0, one.id);
-                prop_assert!(branch.0.insert(one.id));
-                recorded.push(one.id);
+            for (id, batch, entry) in recorded(&executed) {
+                let (batch, entry) = (batch as usize, entry as usize);
+                prop_assert_eq!(batches[batch].entries()[entry].0, id);
+                prop_assert!(branch.0.insert(id));
+                ids.push(id);
             }
             nodes.extend(executed.nodes);
             frontier = executed.frontier;
@@ -159,8 +167,8 @@ proptest! {
         let leaves = leaves(&distinct);
         prop_assert_eq!(frontier.size().0, leaves.len() as u64);
         prop_assert_eq!(frontier.root(), merkle::root(&leaves));
-        prop_assert_eq!(nodes, nodes_of(&leaves));
-        let ids: Vec<_> = distinct.iter().copied().map(order_id).collect();
-        prop_assert_eq!(recorded, ids);
+        prop_assert_eq!(nodes, kept_nodes_of(&leaves));
+        let expected: Vec<_> = distinct.iter().copied().map(order_id).collect();
+        prop_assert_eq!(ids, expected);
     }
 }

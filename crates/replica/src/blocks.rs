@@ -4,9 +4,9 @@ use consensus::check_header;
 use ledger::{choose, execute};
 use store::Record;
 use types::{
-    Block, BlockHash, Epoch, FORMAT_VERSION, Header, Height, IdentityPublicKey, Message, Monotonic,
-    Mutation, Proposal, SignedBlock, VerifiedBatch, block::batches_root, genesis::next_seed,
-    mutated,
+    BatchId, Block, BlockHash, Epoch, FORMAT_VERSION, Header, Height, IdentityPublicKey, Message,
+    Monotonic, Mutation, Proposal, SignedBlock, VerifiedBatch, block::batches_root,
+    genesis::next_seed, mutated,
 };
 
 use crate::{
@@ -18,11 +18,24 @@ use crate::{
 /// Two blocks prove a proposer's lie; more are not kept unless certified (§5, rule 3).
 const MOST_BLOCKS_OF_A_PROPOSER: usize = 2;
 
+/// An own block, made and written down before the wait is over, and not known to anybody.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    block: SignedBlock,
+    hash: BlockHash,
+    valid: Valid,
+}
+
+impl Prepared {
+    /// True when the block seals the batch.
+    pub(crate) fn names(&self, id: &BatchId) -> bool {
+        self.block.block.batches.contains(id)
+    }
+}
+
 impl Replica {
-    /// Rule 1: builds on the entry block.
-    pub(crate) fn propose(&mut self, height: Height, parent_hash: BlockHash) {
-        // Said first, so that the rules do not ask again whatever comes of it.
-        self.consensus.proposed(height);
+    /// Rule 1: builds on the entry block, for the moment when the wait is over.
+    pub(crate) fn prepare(&mut self, height: Height, parent_hash: BlockHash) {
         let most = self.genesis.max_block_orders as usize;
         let eligible = self.eligible_batches(most);
         let batches = choose(self.limits, &eligible);
@@ -58,9 +71,35 @@ impl Replica {
                 batches: ids,
             },
         );
-        let hash = block.hash();
-        self.consensus.header(&block.signed_header());
         self.out.persist.push(Record::Block(block.clone()));
+        self.making = Some((self.next_sequence(), self.now.monotonic));
+        // Valid by its making; only others have to judge it.
+        let valid = Valid {
+            executed,
+            log_size_before,
+            seed,
+            batches,
+            since: self.now.monotonic,
+        };
+        self.prepared = Some(Prepared {
+            hash: block.hash(),
+            block,
+            valid,
+        });
+    }
+
+    /// Rule 1: sends the block that was prepared, or makes it now.
+    pub(crate) fn propose(&mut self, height: Height, parent_hash: BlockHash) {
+        // Said first, so that the rules do not ask again whatever comes of it.
+        self.consensus.proposed(height);
+        if self.prepared.is_none() {
+            self.prepare(height, parent_hash);
+        }
+        let Some(Prepared { block, hash, valid }) = self.prepared.take() else {
+            return;
+        };
+        let since = self.now.monotonic;
+        self.consensus.header(&block.signed_header());
         let parent_certificate = self
             .tree
             .certificate(&parent_hash)
@@ -77,15 +116,7 @@ impl Replica {
             persisted: true,
             ..self.waiting(block, hash)
         });
-        // Valid by its making; only others have to judge it.
-        let valid = Valid {
-            executed,
-            log_size_before,
-            seed,
-            batches,
-            since: self.now.monotonic,
-        };
-        self.accept(&hash, Box::new(valid));
+        self.accept(&hash, Box::new(Valid { since, ..valid }));
     }
 
     /// A block from a peer, with its parent's certificate.

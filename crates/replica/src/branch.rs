@@ -1,11 +1,13 @@
 //! What a branch has recorded: the blocks above the final head, and the final ones not yet indexed,
 //! laid over the store.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
-use ledger::Ids;
 use store::Reader;
-use types::{BatchId, BlockHash, Height, OrderId, RecordedIds, Sought};
+use types::{BatchId, BlockHash, Height, OrderId, RecordedEntries, RecordedIds, Sought};
 
 use crate::tree::Tree;
 
@@ -13,13 +15,13 @@ use crate::tree::Tree;
 #[derive(Debug)]
 pub(crate) struct Unindexed {
     pub(crate) height: Height,
-    pub(crate) ids: Ids,
+    pub(crate) recorded: Arc<RecordedEntries>,
     pub(crate) batches: BTreeSet<BatchId>,
 }
 
 /// The entries recorded by a block, its ancestors and the final chain.
 pub(crate) struct Branch<'a> {
-    above: Vec<&'a Ids>,
+    above: Vec<&'a RecordedEntries>,
     reader: &'a Reader,
 }
 
@@ -34,15 +36,15 @@ impl<'a> Branch<'a> {
         let path = tree.path(tip).unwrap_or_default();
         let above = path
             .iter()
-            .filter_map(|hash| Some(&tree.get(hash)?.valid()?.executed.ids));
+            .filter_map(|hash| Some(&*tree.get(hash)?.valid()?.executed.recorded));
         let above = above
-            .chain(unindexed.iter().map(|block| &block.ids))
+            .chain(unindexed.iter().map(|block| &*block.recorded))
             .collect();
         Self { above, reader }
     }
 
     fn is_above(&self, id: &OrderId) -> bool {
-        self.above.iter().any(|ids| ids.contains(id))
+        self.above.iter().any(|recorded| recorded.contains(id))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use consensus::Parent;
-use store::{ExecutedBlock, FinalityProof, Record, RecordedEntry};
+use store::{ExecutedBlock, FinalityProof, Record};
 use types::{BlockHash, Certificate, FullBatch, Height, Mutation, mutated};
 
 use crate::{
@@ -75,15 +75,6 @@ impl Replica {
             return None;
         };
         let header = node.block.header();
-        let recorded = valid
-            .executed
-            .recorded
-            .iter()
-            .map(|recorded| RecordedEntry {
-                id: recorded.id,
-                batch: recorded.batch,
-                entry: recorded.entry,
-            });
         let batches = node.block.block.batches.clone();
         let sealed_here = node.sealed;
         self.out.notices.push(Notice::Final {
@@ -91,12 +82,7 @@ impl Replica {
             header: header.clone(),
             wait: node.draw.wait,
             batches: batches.clone(),
-            orders: valid
-                .executed
-                .recorded
-                .iter()
-                .map(|recorded| recorded.id)
-                .collect(),
+            recorded: valid.executed.recorded.clone(),
             time_to_final: sealed_here.then(|| self.now.monotonic.since(valid.since)),
         });
         let full = valid.batches.iter().map(|batch| {
@@ -125,13 +111,13 @@ impl Replica {
             log_size_before: valid.log_size_before,
             batches: full,
             seed: valid.seed,
-            recorded: recorded.collect(),
+            recorded: valid.executed.recorded.clone(),
             nodes: valid.executed.nodes,
             block: node.block,
         };
         self.unindexed.push_back(Unindexed {
             height: executed.block.header().height,
-            ids: valid.executed.ids,
+            recorded: valid.executed.recorded,
             batches: batches.into_iter().collect(),
         });
         Some(executed)

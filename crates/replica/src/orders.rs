@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ledger::{Ids, would_record};
+use ledger::would_record;
 use store::{Answer, Record};
 use types::{
-    Batch, BlockHash, FullBatch, HashedEntry, MemberId, MemberIndex, Message, Mutation,
+    Batch, BlockHash, FullBatch, HashedEntry, MemberId, MemberIndex, Message, Mutation, OrderId,
     PersonalPart, RecordedIds as _, Sought, VerifiedBatch, Voucher, encoded_len, mutated,
     order::MAX_ORDER_BYTES,
 };
@@ -50,7 +50,7 @@ impl Replica {
         let orders = submissions.iter().map(|order| order.entry.sought());
         let orders: Vec<Sought<'_>> = orders.collect();
         let recorded = self.branch_of_head().recorded_among(&orders);
-        let mut here = Ids::default();
+        let mut here = foldhash::HashSet::default();
         let mut draft = Draft::default();
         draft.reserve(submissions.len(), &self.genesis);
         self.out.submitted.reserve(submissions.len());
@@ -114,7 +114,7 @@ impl Replica {
         entry: &HashedEntry,
         is_recorded: bool,
         draft: &Draft,
-        here: &mut Ids,
+        here: &mut foldhash::HashSet<OrderId>,
     ) -> Submitted {
         let bytes = entry.bytes();
         if matches!(&entry.entry().order().voucher, Voucher::Till(till) if till != author) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use store::{CommitReceipt, ExecutedBlock, Record};
 use types::{
     BatchId, BlockHash, Certificate, Header, Height, IdentityPublicKey, MemberIndex, Message,
-    Micros, Monotonic, OrderId, PersonalParts, VerifiedBatch,
+    Micros, Monotonic, OrderId, PersonalParts, RecordedEntries, VerifiedBatch,
 };
 
 /// To whom a message goes.
@@ -120,8 +120,8 @@ pub enum Notice {
         wait: Micros,
         /// The batches it seals.
         batches: Vec<BatchId>,
-        /// The orders it records, in order.
-        orders: Vec<OrderId>,
+        /// What it records.
+        recorded: Arc<RecordedEntries>,
     },
     /// A block became final.
     Final {
@@ -133,8 +133,8 @@ pub enum Notice {
         wait: Micros,
         /// The batches it seals.
         batches: Vec<BatchId>,
-        /// The orders it records, in order.
-        orders: Vec<OrderId>,
+        /// What it records.
+        recorded: Arc<RecordedEntries>,
         /// From first holding the valid block to its being final here; `None` for blocks that were
         /// known to be final before they were certified here.
         time_to_final: Option<Micros>,

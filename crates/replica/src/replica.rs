@@ -16,6 +16,7 @@ use types::{
 };
 
 use crate::{
+    blocks::Prepared,
     branch::Unindexed,
     check::{Checked, CheckedMessage},
     input::Event,
@@ -119,6 +120,10 @@ pub struct Replica {
     pub(crate) tree: Tree,
     pub(crate) unindexed: VecDeque<Unindexed>,
     pub(crate) consensus: Consensus,
+    /// The own block of this height, while its wait is not over.
+    pub(crate) prepared: Option<Prepared>,
+    /// The output with the last own block, and when it was begun, until it is durable.
+    pub(crate) making: Option<(u64, Monotonic)>,
     pub(crate) tally: Tally,
     pub(crate) own_votes: BTreeMap<(Height, VoteKind, BlockHash), Vote>,
     /// Own votes whose commit has not been confirmed: they do not count yet.
@@ -192,6 +197,8 @@ impl Replica {
             tree: Tree::new(head),
             unindexed: VecDeque::new(),
             consensus: Consensus::new(settings, me, height, hash),
+            prepared: None,
+            making: None,
             tally: Tally::new(),
             own_votes: BTreeMap::new(),
             uncommitted: VecDeque::new(),
@@ -321,6 +328,12 @@ impl Replica {
     }
 
     fn committed(&mut self, receipt: &CommitReceipt) {
+        if let Some((sequence, began)) = self.making
+            && sequence <= receipt.sequence()
+        {
+            self.making = None;
+            self.consensus.set_lead(self.now.monotonic.since(began));
+        }
         while let Some((sequence, _)) = self.uncommitted.front()
             && *sequence <= receipt.sequence()
         {
@@ -354,6 +367,12 @@ impl Replica {
             }
             for action in actions {
                 match action {
+                    Action::Prepare { height, parent } => {
+                        self.prepare(height, parent);
+                        if mutated(Mutation::SendWhenPrepared) {
+                            self.propose(height, parent);
+                        }
+                    }
                     Action::Propose { height, parent } => self.propose(height, parent),
                     Action::Vote {
                         kind,
@@ -482,9 +501,9 @@ impl Replica {
 
     /// True when a block above the final head that may still count names the batch.
     fn is_named(&self, id: &BatchId) -> bool {
-        self.tree
-            .iter()
-            .any(|node| !node.is_invalid() && node.block.block.batches.contains(id))
+        let mut named = self.tree.iter().filter(|node| !node.is_invalid());
+        named.any(|node| node.block.block.batches.contains(id))
+            || self.prepared.as_ref().is_some_and(|own| own.names(id))
     }
 
     /// Enters a height on a certified valid block (or the final head) of the height below, and draws
@@ -494,6 +513,7 @@ impl Replica {
         self.consensus
             .enter(self.now.monotonic, height, parent, draw);
         self.eligible = None;
+        self.prepared = None;
         self.reset_resend();
     }
 

@@ -204,12 +204,7 @@ impl Replica {
             header: node.block.header().clone(),
             wait: node.draw.wait,
             batches: node.block.block.batches.clone(),
-            orders: valid
-                .executed
-                .recorded
-                .iter()
-                .map(|recorded| recorded.id)
-                .collect(),
+            recorded: valid.executed.recorded.clone(),
         };
         self.persist_block(block);
         if certificate.kind == VoteKind::Certify {

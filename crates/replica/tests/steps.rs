@@ -311,6 +311,60 @@ fn own_votes_count_once_they_are_durable() {
 }
 
 #[test]
+fn a_block_is_made_before_the_wait_is_over_and_leaves_when_it_is() {
+    let mut bench = Bench::new(1);
+    let output = bench.submit();
+    let committed = bench.commit(&output);
+    bench.step(committed);
+    let mut output = bench.until_it_acts();
+    // It takes so long until the first block is durable.
+    bench.time += 200;
+    while output.finalized.is_empty() {
+        let committed = bench.commit(&output);
+        output = bench.step(committed);
+        if output.persist.is_empty() {
+            output = bench.until_it_acts();
+        }
+    }
+    bench.append(&output);
+    let submission = order_at(&bench.world, bench.member, 6);
+    let submitted = bench.step(Event::Submit(vec![submission]));
+    let committed = bench.commit(&submitted);
+    bench.step(committed);
+    let progress = bench.replica.progress();
+    let due = progress
+        .clock
+        .unwrap()
+        .plus(progress.own_draw.unwrap().wait);
+
+    let made = bench.until_it_acts();
+    assert_eq!(bench.time, due.0 - 200);
+    assert_eq!((records(&made), made.sync), (vec!["block"], true));
+    assert!(made.sealed.is_empty());
+    let committed = bench.commit(&made);
+    bench.step(committed);
+    bench.time = due.0 - 1;
+    let waiting = bench.step(Event::Tick);
+    assert!(waiting.persist.is_empty() && waiting.sealed.is_empty());
+
+    bench.time = due.0;
+    let proposed = bench.step(Event::Tick);
+    assert_eq!((records(&proposed), proposed.sync), (vec![], false));
+    // It rests on nothing but what is durable already.
+    bench.append(&proposed);
+    let receipt = bench.store.sync().unwrap();
+    let messages = proposed.sealed.unseal(Some(&receipt)).unwrap();
+    assert_eq!(sent(&messages), [(To::All, "proposal")]);
+    let Message::Proposal(proposal) = &*messages[0].message else {
+        panic!("a proposal")
+    };
+    assert!(
+        made.persist
+            .contains(&Record::Block(proposal.block.clone()))
+    );
+}
+
+#[test]
 fn who_asks_for_a_final_block_before_it_is_indexed_is_answered_then() {
     let mut bench = Bench::new(1);
     let mut output = bench.submit();

@@ -50,14 +50,23 @@ pub enum Observation {
     Block {
         /// Who.
         host: usize,
-        /// What its own clock showed.
-        now: Monotonic,
         /// Its hash.
         block: BlockHash,
         /// Its header.
         header: Header,
         /// The batches it seals.
         batches: Vec<BatchId>,
+    },
+    /// A member's step wants a block of its own sent; what it rests on may not be on its disk yet.
+    ProposalMade {
+        /// Who.
+        host: usize,
+        /// What its own clock showed.
+        now: Monotonic,
+        /// Where.
+        height: Height,
+        /// Which.
+        block: BlockHash,
     },
     /// A member sent a block of its own.
     Proposed {

@@ -14,7 +14,7 @@ use replica::{
     Event, FinalRun, Notice, Outgoing, Output, Replica, Sealed, Setup, Submission, Submitted,
 };
 use store::{CommitReceipt, MemoryIndex, Record, Staged, Store, StoreError};
-use types::{Certificate, FullBatch, Height, Message, Micros, Monotonic, Now, OrderId};
+use types::{BlockHash, Certificate, FullBatch, Height, Message, Micros, Monotonic, Now, OrderId};
 
 use crate::{
     disks::FaultyDisk,
@@ -401,7 +401,6 @@ impl Process {
                 Record::Batch(..) => seen.extend(observe_held(host, record)),
                 Record::Block(block) => seen.push(Observation::Block {
                     host,
-                    now: now.monotonic,
                     block: block.hash(),
                     header: block.header().clone(),
                     batches: block.block.batches.clone(),
@@ -420,6 +419,16 @@ impl Process {
                 Record::Evidence(_) | Record::Answer(_) => {}
             }
         }
+        for outgoing in output.sealed.peek() {
+            if let Some((height, block)) = self.own_proposal(&outgoing.message) {
+                seen.push(Observation::ProposalMade {
+                    host,
+                    now: now.monotonic,
+                    height,
+                    block,
+                });
+            }
+        }
         let progress = self.replica.progress();
         seen.push(Observation::Stepped {
             host,
@@ -433,6 +442,16 @@ impl Process {
         });
     }
 
+    /// Height and hash of a block of its own that a message brings.
+    fn own_proposal(&self, message: &Message) -> Option<(Height, BlockHash)> {
+        let Message::Proposal(proposal) = message else {
+            return None;
+        };
+        let header = proposal.block.header();
+        (header.proposer == self.network.index(self.host))
+            .then(|| (header.height, proposal.block.hash()))
+    }
+
     fn observe_sent(&self, message: &Message, seen: &mut Vec<Observation>) {
         let host = self.host;
         match message {
@@ -441,9 +460,7 @@ impl Process {
                 vote: vote.clone(),
             }),
             Message::Proposal(proposal) => {
-                let (block, header) = (proposal.block.hash(), proposal.block.header());
-                if header.proposer == self.network.index(host) {
-                    let height = header.height;
+                if let Some((height, block)) = self.own_proposal(message) {
                     seen.push(Observation::Proposed {
                         host,
                         height,
@@ -494,7 +511,7 @@ fn observe_final(host: usize, run: &FinalRun, seen: &mut Vec<Observation>) {
             block: block.hash,
             header: block.block.header().clone(),
             batches: block.block.block.batches.clone(),
-            orders: block.recorded.iter().map(|entry| entry.id).collect(),
+            orders: block.recorded.ids().to_vec(),
         });
     }
 }

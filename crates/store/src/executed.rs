@@ -1,6 +1,8 @@
 //! What the caller tells about blocks that became final.
 
-use types::{BlockHash, Digest, FullBatch, LogSize, OrderId, Seed, SignedBlock};
+use std::sync::Arc;
+
+use types::{BlockHash, Digest, FullBatch, LogSize, RecordedEntries, Seed, SignedBlock};
 
 /// A final block as it was executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,19 +18,9 @@ pub struct ExecutedBlock {
     pub batches: Vec<FullBatch>,
     /// The seed that the tickets of the height above are drawn on.
     pub seed: Seed,
-    /// The entries that were recorded, in the order of the order log; skipped ones are missing.
-    pub recorded: Vec<RecordedEntry>,
-    /// The Merkle nodes that the block's leaves completed, in the order of their positions.
+    /// The entries that were recorded; skipped ones are missing.
+    pub recorded: Arc<RecordedEntries>,
+    /// The Merkle nodes that the block's leaves completed, in the order of their positions, from the lowest level
+    /// on that is kept.
     pub nodes: Vec<Digest>,
-}
-
-/// Where a recorded entry is in its block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordedEntry {
-    /// Its id.
-    pub id: OrderId,
-    /// The batch's place in the block.
-    pub batch: u32,
-    /// The entry's place in the batch.
-    pub entry: u32,
 }

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use types::{
-    BatchId, BlockHash, Certificate, Entry, Height, LogIndex, LogSize, OrderId, PersonalPart,
-    VoteKind,
+    BatchId, BlockHash, Certificate, Entry, EntryPlace, Height, LogIndex, LogSize, OrderId,
+    PersonalPart, VoteKind,
 };
 
 use crate::{
     error::StoreError,
-    executed::{ExecutedBlock, RecordedEntry},
+    executed::ExecutedBlock,
     frame::Position,
     index::{Change, Entries, Space},
     layout::{Head, Run, number, put_head, runs_value, two_numbers},
@@ -204,7 +204,7 @@ impl StagedBlock {
             "the header counts what was recorded"
         );
         if count > 0 {
-            let runs = runs_of(&executed.recorded, &self.batches);
+            let runs = runs_of(executed.recorded.places(), &self.batches);
             changes.push(Change::put(
                 Space::Entries,
                 number(before.0),
@@ -268,11 +268,12 @@ impl Indexer {
 
 /// Where each order is, and whose it is.
 fn collect_entries(block: &ExecutedBlock, entries: &mut Entries) {
-    for recorded in &block.recorded {
-        let full = &block.batches[recorded.batch as usize];
-        let place = recorded.entry as usize;
+    let recorded = &block.recorded;
+    for (id, at) in recorded.ids().iter().zip(recorded.places()) {
+        let full = &block.batches[at.batch as usize];
+        let place = at.entry as usize;
         let entry = &full.batch.entries[place];
-        put_entry(entries, &recorded.id, entry, full.personal_part(place));
+        put_entry(entries, id, entry, full.personal_part(place));
     }
 }
 
@@ -289,7 +290,7 @@ pub(crate) fn put_entry(
 }
 
 /// Joins entries that follow one another in one batch.
-fn runs_of(recorded: &[RecordedEntry], positions: &[Position]) -> Vec<Run> {
+fn runs_of(recorded: &[EntryPlace], positions: &[Position]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for entry in recorded {
         let batch = positions[entry.batch as usize];

@@ -30,10 +30,9 @@ mod store;
 
 pub use disk::{Disk, FailingDisk, FileDisk, MemoryDisk};
 pub use error::StoreError;
-pub use executed::{ExecutedBlock, RecordedEntry};
+pub use executed::ExecutedBlock;
 pub use finalize::{Indexer, Staged};
 pub use index::{FjallIndex, Index, IndexError, MemoryIndex};
-pub use nodes::LOWEST_KEPT_LEVEL;
 pub use pages::{MOST_ORDERS_A_PAGE, StoredOrder};
 pub use reader::Reader;
 pub use record::{Answer, FinalityProof, Record};

@@ -1,11 +1,12 @@
 //! The Merkle tree over the order log. A node that covers many leaves is in the index; one that covers few is
-//! computed again from their entries, which takes less than to keep it.
+//! computed again from their entries, which takes less than to keep it: whoever asks for one reads at most 64
+//! entries, on a busy network most likely of one batch.
 
 use std::ops::Range;
 
 use types::{
     Digest, Frontier, LogSize,
-    merkle::{self, Node, nodes_before},
+    merkle::{self, LOWEST_KEPT_LEVEL, Node, nodes_before},
 };
 
 use crate::{
@@ -16,36 +17,23 @@ use crate::{
     store::Shared,
 };
 
-/// The lowest level of the order log's Merkle tree that the index keeps: of every 64 leaves two nodes, one with
-/// another. Whoever asks for a node below reads at most 64 entries, on a busy network most likely of one batch.
-pub const LOWEST_KEPT_LEVEL: u32 = 6;
-
 /// How many nodes one value holds: 4 KiB, one block of the index, so that reading a node of a large block
 /// reads no more than that.
 const NODES_A_VALUE: usize = 128;
 
 const WHAT: &str = "a Merkle node";
 
-/// What is kept of the nodes that became complete as the order log grew from one size to another, all given in the
-/// order of their positions.
-pub(crate) fn put_nodes(sizes: Range<LogSize>, completed: &[Digest], changes: &mut Vec<Change>) {
-    let first = nodes_before(sizes.start.0);
+/// Keeps the nodes that became complete as the order log grew from one size to another, given in the order of their
+/// positions from the lowest level on that is kept.
+pub(crate) fn put_nodes(sizes: Range<LogSize>, kept: &[Digest], changes: &mut Vec<Change>) {
+    // They are numbered as if the subtrees of the lowest level were the leaves.
+    let number_at = |size: LogSize| nodes_before(size.0 >> LOWEST_KEPT_LEVEL);
+    let mut key = number_at(sizes.start);
     assert_eq!(
-        completed.len() as u64,
-        nodes_before(sizes.end.0) - first,
+        kept.len() as u64,
+        number_at(sizes.end) - key,
         "the leaves complete so many nodes"
     );
-    let place = |position: u64| (position - first) as usize;
-    let subtrees = sizes.start.0 >> LOWEST_KEPT_LEVEL..sizes.end.0 >> LOWEST_KEPT_LEVEL;
-    // Kept nodes are numbered as if the subtrees of the lowest level were the leaves.
-    let mut key = nodes_before(subtrees.start);
-    let mut kept = Vec::new();
-    for subtree in subtrees {
-        let end = (subtree + 1) << LOWEST_KEPT_LEVEL;
-        // What the last leaf completes begins with itself, level 0.
-        let lowest = nodes_before(end - 1) + u64::from(LOWEST_KEPT_LEVEL);
-        kept.extend_from_slice(&completed[place(lowest)..place(nodes_before(end))]);
-    }
     for nodes in kept.chunks(NODES_A_VALUE) {
         let mut value = Vec::with_capacity(size_of_val(nodes));
         for node in nodes {
@@ -159,10 +147,12 @@ mod tests {
         let mut changes = Vec::new();
         for orders in [63, 1, 0, 64, 65, 4_097, 20_000, 31] {
             let sizes = LogSize(size)..LogSize(size + orders);
-            let completed: Vec<Digest> = (nodes_before(size)..nodes_before(size + orders))
-                .map(digest)
-                .collect();
-            put_nodes(sizes, &completed, &mut changes);
+            let of_level = |leaf: u64, level: u32| digest(nodes_before(leaf) + u64::from(level));
+            let kept = (size..size + orders).flat_map(|leaf| {
+                let levels = LOWEST_KEPT_LEVEL..=leaf.trailing_ones();
+                levels.map(move |level| of_level(leaf, level))
+            });
+            put_nodes(sizes, &kept.collect::<Vec<_>>(), &mut changes);
             size += orders;
         }
         let values = changes.into_iter().map(|change| {

@@ -24,15 +24,13 @@ pub(crate) fn restore_entries(reader: &Reader) -> Result<(), StoreError> {
     let block = reader.block(head.height)?;
     let block = block.ok_or_else(|| damaged("the final head"))?;
     let mut frontier = Nodes::at(shared, LogSize(next)).frontier()?;
-    let mut completed = Vec::new();
     let mut recorded = Recorded::with_personal_parts(shared);
     while next < head.log_size.0 {
         let mut blocks: Vec<(Height, Entries)> = Vec::new();
         let end = head.log_size.0.min(next.saturating_add(ENTRIES_AT_ONCE));
         recorded.visit(next..end, &mut |found| {
             let (id, leaf) = found.entry.id_and_leaf();
-            completed.clear();
-            frontier.append(leaf, &mut completed);
+            frontier.append(leaf, |_, _| {});
             if blocks
                 .last()
                 .is_none_or(|(height, _)| *height != found.height)

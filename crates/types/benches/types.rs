@@ -77,7 +77,7 @@ fn append_1000_leaves(bencher: Bencher<'_, '_>) {
         .bench_values(|mut frontier| {
             let mut nodes = Vec::new();
             for leaf in &leaves {
-                frontier.append(*leaf, &mut nodes);
+                frontier.append(*leaf, |_, node| nodes.push(node));
             }
             black_box(nodes);
             frontier.root()

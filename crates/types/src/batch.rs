@@ -135,6 +135,8 @@ pub struct VerifiedBatch {
     entries: Arc<Vec<(OrderId, Digest)>>,
     /// Length of the public encoding.
     bytes: u32,
+    /// Some entry has a customer's signature.
+    signed: bool,
 }
 
 /// The limits a batch must keep, from the genesis.
@@ -331,7 +333,9 @@ impl VerifiedBatch {
 
     fn of(batch: Arc<Batch>, hashes: Hashes, entries_hash: &Digest) -> Self {
         let bytes = batch.bytes_with(&hashes);
+        let mut entries = batch.entries.iter();
         Self {
+            signed: entries.any(|entry| matches!(entry.order().voucher, Voucher::Key { .. })),
             id: batch.id_with(entries_hash),
             entries: Arc::new(hashes.entries),
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
@@ -342,6 +346,10 @@ impl VerifiedBatch {
     /// The batch.
     pub const fn batch(&self) -> &Arc<Batch> {
         &self.batch
+    }
+    /// True when some entry has a customer's signature; the author's till vouches for the others.
+    pub const fn has_signed_entries(&self) -> bool {
+        self.signed
     }
     /// Its id.
     pub const fn id(&self) -> BatchId {

@@ -159,7 +159,7 @@ impl<K, const N: usize> Ord for Fixed<K, N> {
 }
 impl<K, const N: usize> std::hash::Hash for Fixed<K, N> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.bytes.hash(state);
+        state.write(&self.bytes);
     }
 }
 impl<K, const N: usize> AsRef<[u8]> for Fixed<K, N> {

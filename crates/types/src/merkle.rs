@@ -44,6 +44,10 @@ pub fn empty_root() -> Digest {
     Digest::new(Sha256::digest([]).into())
 }
 
+/// The lowest level of the order log's nodes that are kept: of every 64 leaves two nodes, one with another.
+/// Those below are computed again from the leaves.
+pub const LOWEST_KEPT_LEVEL: u32 = 6;
+
 /// A complete subtree: `level` 0 is a leaf, and `index` counts subtrees of that level from the left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Node {
@@ -117,15 +121,15 @@ impl Frontier {
         LogSize(self.size)
     }
 
-    /// Appends a leaf's hash, and to `completed` the nodes that became complete, in the order of their
-    /// positions: the leaf first.
-    pub fn append(&mut self, leaf: Digest, completed: &mut Vec<Digest>) {
-        completed.push(leaf);
+    /// Appends a leaf's hash. `completed` is told of the nodes that became complete with their levels, in the
+    /// order of their positions: the leaf first.
+    pub fn append(&mut self, leaf: Digest, mut completed: impl FnMut(u32, Digest)) {
+        completed(0, leaf);
         let mut node = leaf;
-        for _ in 0..self.size.trailing_ones() {
+        for below in 0..self.size.trailing_ones() {
             if let Some(left) = self.peaks.pop() {
                 node = node_hash(&left, &node);
-                completed.push(node);
+                completed(below.saturating_add(1), node);
             }
         }
         self.peaks.push(node);
@@ -146,10 +150,8 @@ impl Frontier {
 /// The root over a list of leaf hashes.
 pub fn root(leaves: &[Digest]) -> Digest {
     let mut frontier = Frontier::new();
-    let mut completed = Vec::new();
     for leaf in leaves {
-        completed.clear();
-        frontier.append(*leaf, &mut completed);
+        frontier.append(*leaf, |_, _| {});
     }
     frontier.root()
 }
@@ -275,7 +277,7 @@ mod tests {
             let mut nodes = Vec::new();
             for leaf in &leaves {
                 assert_eq!(nodes.len() as u64, nodes_before(frontier.size().0));
-                frontier.append(*leaf, &mut nodes);
+                frontier.append(*leaf, |_, node| nodes.push(node));
             }
             let root = frontier.root();
             assert_eq!(root, root_by_definition(&leaves));
@@ -326,7 +328,7 @@ mod tests {
         let mut frontier = Frontier::new();
         for number in 0..200_u64 {
             oracle.push(number.to_le_bytes().to_vec());
-            frontier.append(leaf_hash(&number.to_le_bytes()), &mut Vec::new());
+            frontier.append(leaf_hash(&number.to_le_bytes()), |_, _| {});
             assert_eq!(
                 oracle.root().as_bytes().as_slice(),
                 frontier.root().as_bytes()

@@ -16,6 +16,8 @@ pub enum Mutation {
     ProposeDespiteBetter,
     /// Rule 1: proposes again and again.
     ProposeTwice,
+    /// Rule 1: sends the block as soon as it is prepared, before the own wait has passed.
+    SendWhenPrepared,
     /// Rule 1: the conditions are tested once, when the wait is over, and not again [470].
     ProposeOnlyOnTime,
     /// Rule 2: votes before the block's wait has passed.
@@ -162,10 +164,11 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 71] = [
+    pub const ALL: [Self; 72] = [
         Self::ProposeEarly,
         Self::ProposeDespiteBetter,
         Self::ProposeTwice,
+        Self::SendWhenPrepared,
         Self::ProposeOnlyOnTime,
         Self::VoteEarly,
         Self::VoteWithoutGrace,

@@ -226,7 +226,7 @@ pub(super) fn sealed_block(view: &View, name: BlockName) -> Option<BlockRecord> 
     let info = view.info(
         sealed.block,
         sealed.header,
-        sealed.orders.len(),
+        sealed.recorded.len(),
         None,
         false,
     );
@@ -252,7 +252,7 @@ pub(super) fn blocks(
             view.info(
                 sealed.block,
                 sealed.header,
-                sealed.orders.len(),
+                sealed.recorded.len(),
                 None,
                 false,
             )

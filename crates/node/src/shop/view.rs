@@ -19,7 +19,7 @@ use store::{Reader, StoreError};
 use tokio::sync::watch;
 use types::{
     BatchId, BlockHash, Entry, Genesis, Header, Height, IdentityPublicKey, Member, MemberSet,
-    Micros, OrderId, PersonalParts, VerifiedBatch,
+    Micros, OrderId, PersonalParts, RecordedEntries, VerifiedBatch,
 };
 
 use super::{drain::Drain, race::Race};
@@ -114,7 +114,7 @@ pub(super) struct Sealed {
     pub(super) block: BlockHash,
     pub(super) header: Header,
     pub(super) batches: Vec<BatchId>,
-    pub(super) orders: Vec<OrderId>,
+    pub(super) recorded: Arc<RecordedEntries>,
 }
 
 impl View {
@@ -264,15 +264,15 @@ impl View {
                 block,
                 header,
                 batches,
-                orders,
+                recorded,
                 ..
             } => {
-                let info = self.info(block, header.clone(), orders.len(), None, false);
+                let info = self.info(block, header.clone(), recorded.len(), None, false);
                 self.state().seal(Sealed {
                     block,
                     header,
                     batches,
-                    orders,
+                    recorded,
                 });
                 self.feed
                     .publish(EventData::BlockSealed { block: info.into() });
@@ -282,15 +282,16 @@ impl View {
                 header,
                 wait,
                 batches,
-                orders,
+                recorded,
                 time_to_final,
             } => {
+                let orders = recorded.len();
                 let (height, winner) = (header.height, self.winner(&header).name);
                 let mut state = self.state();
                 state.finalize(&header, &batches, time_to_final);
-                state.drain.note(orders.len(), Instant::now());
+                state.drain.note(orders, Instant::now());
                 drop(state);
-                let info = self.info(block, header, orders.len(), time_to_final, true);
+                let info = self.info(block, header, orders, time_to_final, true);
                 self.feed
                     .publish(EventData::BlockFinal { block: info.into() });
                 self.finality.send_replace(height);
@@ -298,7 +299,7 @@ impl View {
                     height,
                     winner,
                     wait,
-                    orders: orders.len(),
+                    orders,
                     time_to_final,
                 }];
             }
@@ -390,7 +391,7 @@ impl View {
         let batches = sealed.batches.iter().filter_map(|id| state.pool.get(id));
         let mut held = batches.flat_map(Pooled::records);
         // Both in the order of the order log; what was recorded before is left out of the block.
-        let recorded = sealed.orders.iter();
+        let recorded = sealed.recorded.ids().iter();
         recorded
             .filter_map(|id| held.find(|record| record.id == *id))
             .collect()

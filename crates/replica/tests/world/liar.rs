@@ -65,7 +65,7 @@ pub fn block_with(
 ) -> SignedBlock {
     let mut frontier = frontier.clone();
     for entry in batches.iter().flat_map(|batch| &batch.entries) {
-        frontier.append(merkle::leaf_hash(&entry.leaf_bytes()), &mut Vec::new());
+        frontier.append(merkle::leaf_hash(&entry.leaf_bytes()), |_, _| {});
     }
     let batches: Vec<_> = batches.iter().map(|batch| batch.id()).collect();
     let chain = world.genesis.chain_id();

@@ -407,7 +407,7 @@ impl World {
                 block,
                 header,
                 wait,
-                orders,
+                recorded,
                 time_to_final,
                 ..
             } => {
@@ -424,7 +424,7 @@ impl World {
                         block,
                         proposer,
                         wait,
-                        orders,
+                        orders: recorded.ids().to_vec(),
                         time_to_final,
                     });
                 }

@@ -13,6 +13,9 @@ use crate::observation::Observation;
 pub(super) struct ElapsedTime {
     /// Microseconds of wait drawn by the ticket of each block.
     waits: BTreeMap<BlockHash, u64>,
+    /// Blocks that each member has made since it started and not sent yet. One from before a restart may
+    /// leave at once: it was not known then whether it had been sent.
+    unsent: BTreeMap<usize, BTreeSet<BlockHash>>,
     /// What was seen of each member's running process.
     windows: BTreeMap<usize, Window>,
     /// Who voted for a block after its time.
@@ -49,12 +52,17 @@ impl ElapsedTime {
     }
 
     fn proposed(
-        &self,
+        &mut self,
         host: usize,
         now: Monotonic,
         height: Height,
-        wait: u64,
+        block: BlockHash,
     ) -> Result<(), String> {
+        let unsent = self.unsent.get_mut(&host);
+        if !unsent.is_some_and(|unsent| unsent.remove(&block)) {
+            return Ok(());
+        }
+        let wait = self.waits.get(&block).copied().unwrap_or(u64::MAX);
         let elapsed = self.elapsed(host, now, height);
         if elapsed < wait {
             return Err(format!(
@@ -129,10 +137,10 @@ impl Checker for ElapsedTime {
         match seen {
             Observation::Started { host, .. } => {
                 self.windows.remove(host);
+                self.unsent.remove(host);
             }
             Observation::Block {
                 host,
-                now,
                 block,
                 header,
                 ..
@@ -140,9 +148,15 @@ impl Checker for ElapsedTime {
                 let wait = wait_of(facts, header.ticket.as_ref());
                 self.waits.insert(*block, wait);
                 if header.proposer.as_usize() == *host {
-                    return self.proposed(*host, *now, header.height, wait);
+                    self.unsent.entry(*host).or_default().insert(*block);
                 }
             }
+            Observation::ProposalMade {
+                host,
+                now,
+                height,
+                block,
+            } => return self.proposed(*host, *now, *height, *block),
             Observation::VoteMade { host, now, vote } if vote.kind == VoteKind::Certify => {
                 return self.voted(facts, *host, now.monotonic, vote.height, vote.block);
             }

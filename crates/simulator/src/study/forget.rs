@@ -3,10 +3,10 @@
 //! of a study ever asks for so old a block; one that did would stop, and the study would say so.
 
 use store::{
-    Index, IndexError, LOWEST_KEPT_LEVEL, MemoryIndex,
+    Index, IndexError, MemoryIndex,
     index::{Change, Space},
 };
-use types::merkle::nodes_before;
+use types::{merkle::LOWEST_KEPT_LEVEL, merkle::nodes_before};
 
 use crate::host::Host;
 

@@ -7,15 +7,13 @@
 
 use std::sync::Arc;
 
-use store::{
-    Answer, ExecutedBlock, MemoryDisk, MemoryIndex, Record, RecordedEntry, Recovered, Store,
-    StoreError,
-};
+use store::{Answer, ExecutedBlock, MemoryDisk, MemoryIndex, Record, Recovered, Store, StoreError};
 use types::{
-    Amount, Batch, BatchId, Block, Certificate, ChainId, Digest, Entry, Epoch, Equivocation,
-    Frontier, FullBatch, Header, Height, IdentitySignature, LogSize, LotterySignature, MemberId,
-    MemberIndex, Order, OrderId, PersonalPart, Seed, Share, SignedBlock, Text, UnixMillis,
-    VerifiedBatch, Vote, VoteKind, Voucher, block::batches_root, block::genesis_block_hash,
+    Amount, Batch, BatchId, Block, Certificate, ChainId, Digest, Entry, EntryPlace, Epoch,
+    Equivocation, Frontier, FullBatch, Header, Height, IdentitySignature, LogSize,
+    LotterySignature, MemberId, MemberIndex, Order, OrderId, PersonalPart, RecordedEntries, Seed,
+    Share, SignedBlock, Text, UnixMillis, VerifiedBatch, Vote, VoteKind, Voucher,
+    block::batches_root, block::genesis_block_hash, merkle::LOWEST_KEPT_LEVEL,
 };
 
 pub const CHAIN: ChainId = ChainId::new([7; 32]);
@@ -131,19 +129,23 @@ impl Chain {
     pub fn next(&mut self, batches: &[FullBatch]) -> ExecutedBlock {
         let before = self.frontier.size();
         let height = Height(self.blocks.len() as u64 + 1);
-        let (mut recorded, mut nodes) = (Vec::new(), Vec::new());
+        let (mut recorded, mut nodes) = (RecordedEntries::default(), Vec::new());
         for (place, full) in batches.iter().enumerate() {
             for (entry_place, entry) in full.batch.entries.iter().enumerate() {
                 if self.recorded.iter().any(|(id, ..)| *id == entry.id()) {
                     continue;
                 }
                 let leaf = types::merkle::leaf_hash(&entry.leaf_bytes());
-                self.frontier.append(leaf, &mut nodes);
-                recorded.push(RecordedEntry {
-                    id: entry.id(),
+                self.frontier.append(leaf, |level, node| {
+                    if level >= LOWEST_KEPT_LEVEL {
+                        nodes.push(node);
+                    }
+                });
+                let at = EntryPlace {
                     batch: place as u32,
                     entry: entry_place as u32,
-                });
+                };
+                assert!(recorded.insert(entry.id(), at));
                 let personal = full.personal[entry_place].clone().unwrap();
                 self.recorded
                     .push((entry.id(), entry.clone(), personal, height));
@@ -181,7 +183,7 @@ impl Chain {
             log_size_before: before,
             batches: batches.to_vec(),
             seed: seed_after(height),
-            recorded,
+            recorded: Arc::new(recorded),
             nodes,
         };
         self.blocks.push(executed.clone());
