@@ -34,8 +34,6 @@ pub(crate) struct HeightState {
     pub(crate) voted: BTreeSet<BlockHash>,
     /// The block this member voted to finalize.
     pub(crate) finalize_voted: Option<BlockHash>,
-    /// This member has been told to prepare its block.
-    pub(crate) prepared: bool,
     /// This member has proposed.
     pub(crate) proposed: bool,
     /// Certified valid blocks, in the order in which they became known.

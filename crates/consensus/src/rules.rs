@@ -82,6 +82,8 @@ pub struct Consensus {
     own_wait: Option<Draw>,
     /// How long before its wait is over it prepares its block.
     lead: Micros,
+    /// It has been told to, at this height.
+    prepared: bool,
     entered: Monotonic,
     /// t0.
     clock: Option<Monotonic>,
@@ -107,6 +109,7 @@ impl Consensus {
             parent: head,
             own_wait: None,
             lead: Micros::default(),
+            prepared: false,
             entered: Monotonic::default(),
             clock: None,
             final_height: height,
@@ -169,6 +172,7 @@ impl Consensus {
         self.height = height;
         self.parent = parent;
         self.own_wait = own_draw;
+        self.prepared = false;
         self.entered = now;
         self.clock = None;
     }
@@ -358,7 +362,6 @@ impl Consensus {
         let best = state.best().map(|candidate| candidate.rank);
 
         // Rule 1.
-        let mut prepared = false;
         if let Some(draw) = &self.own_wait
             && draw.rank.proposer == me
             && (!state.proposed || mutated(Mutation::ProposeTwice))
@@ -370,15 +373,16 @@ impl Consensus {
                 clock.plus(draw.wait)
             };
             let parent = self.parent;
-            let prepare = if state.prepared {
-                due
-            } else {
+            // An empty block is made in no time, and what it is for may be gone when the wait is over.
+            let prepare = if work.eligible_batch && !self.prepared {
                 Monotonic(due.0.saturating_sub(self.lead.0))
+            } else {
+                due
             };
             if now >= due {
                 actions.push(Action::Propose { height, parent });
             } else if now >= prepare {
-                prepared = true;
+                self.prepared = true;
                 actions.push(Action::Prepare { height, parent });
                 at(due);
             } else {
@@ -410,9 +414,6 @@ impl Consensus {
             } else {
                 at(due);
             }
-        }
-        if prepared {
-            self.heights.entry(height).or_default().prepared = true;
         }
         if too_late {
             self.heights.entry(height).or_default().proposed = true;

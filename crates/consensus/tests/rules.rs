@@ -239,6 +239,26 @@ fn prepares_its_block_so_long_before_its_wait_is_over_as_it_takes() {
     expect(&mut member, at(161), BUSY, [propose(3, 8)], None);
 }
 
+/// A certified block that is not final is work, too, until it is.
+#[test]
+fn prepares_nothing_while_there_is_nothing_to_seal() {
+    let mut member = proposer();
+    member.set_lead(Micros::from_millis(4));
+    let unfinished = Work {
+        unfinished: true,
+        ..IDLE
+    };
+    expect(&mut member, at(0), unfinished, [], Some(20));
+    expect(&mut member, at(20), unfinished, [], Some(70));
+    expect(&mut member, at(67), unfinished, [], Some(70));
+    // A batch comes late.
+    expect(&mut member, at(68), BUSY, [prepare(1, 0)], Some(70));
+    let mut member = proposer();
+    member.set_lead(Micros::from_millis(4));
+    expect(&mut member, at(20), unfinished, [], Some(70));
+    expect(&mut member, at(70), unfinished, [propose(1, 0)], None);
+}
+
 #[test]
 fn a_better_votable_block_holds_its_preparation_back() {
     let mut member = proposer();

@@ -134,7 +134,7 @@ proptest! {
     #[test]
     fn any_split_into_blocks_yields_one_tree(
         blocks in prop::collection::vec(
-            prop::collection::vec(prop::collection::vec(0..400_u64, 1..30), 0..4),
+            prop::collection::vec(prop::collection::vec(0..400_u64, 1..60), 0..4),
             0..12,
         ),
     ) {

@@ -18,7 +18,7 @@ use crate::{
 /// Two blocks prove a proposer's lie; more are not kept unless certified (§5, rule 3).
 const MOST_BLOCKS_OF_A_PROPOSER: usize = 2;
 
-/// An own block, made and written down before the wait is over, and not known to anybody.
+/// An own block, made and written down, and not known to anybody yet.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     block: SignedBlock,

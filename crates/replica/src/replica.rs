@@ -120,7 +120,7 @@ pub struct Replica {
     pub(crate) tree: Tree,
     pub(crate) unindexed: VecDeque<Unindexed>,
     pub(crate) consensus: Consensus,
-    /// The own block of this height, while its wait is not over.
+    /// The own block of this height, until it is sent.
     pub(crate) prepared: Option<Prepared>,
     /// The output with the last own block, and when it was begun, until it is durable.
     pub(crate) making: Option<(u64, Monotonic)>,

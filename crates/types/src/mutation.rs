@@ -128,7 +128,7 @@ pub enum Mutation {
     NoWindow,
     /// §3: a pool without caps.
     PoolWithoutCaps,
-    /// §3: entries are recorded as often as they come.
+    /// §3: entries are recorded once for every block that brings them.
     RecordAgain,
     /// §3: recorded orders are looked for as if they had been placed a moment later.
     LookAtAnotherTime,

@@ -38,7 +38,7 @@ impl RecordedEntries {
         }
     }
 
-    /// Adds the next entry; false, and nothing changes, where one of this id is there already.
+    /// Adds the next entry; false, and nothing changes, where one of this id is there already (or 2^32 others).
     pub fn insert(&mut self, id: OrderId, place: EntryPlace) -> bool {
         let Self {
             ids, table, hasher, ..

@@ -152,7 +152,7 @@ const CAUGHT: &[Row] = &[
         &[NoStatusAnswer],
         NoNeedlessAnswer,
         "progress",
-        Lossy(3, 4, &[]),
+        Lossy(4, 4, &[]),
     ),
     alone(
         VoteWithoutPersonal,
@@ -185,7 +185,7 @@ const CAUGHT: &[Row] = &[
     alone(RecordAgain, "orders", Seed(53)),
     alone(LookAtAnotherTime, "orders", Seed(403)),
     alone(AnswerBeforeOrders, "progress", Seed(5)),
-    alone(UnprovedFinality, "prefix", Newcomer(57)),
+    alone(UnprovedFinality, "prefix", Newcomer(41)),
     alone(SyncNothing, "prefix", Seed(0)),
     alone(IgnoreFailedSync, "stopped", Seed(455)),
     alone(IgnoreFailedWrite, "stopped", Seed(7)),
