@@ -6,7 +6,7 @@ use store::{
     Index, IndexError, MemoryIndex,
     index::{Change, Space},
 };
-use types::{merkle::LOWEST_KEPT_LEVEL, merkle::nodes_before};
+use types::merkle::{LOWEST_KEPT_LEVEL, nodes_before};
 
 use crate::host::Host;
 
