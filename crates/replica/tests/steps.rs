@@ -87,6 +87,18 @@ impl Bench {
         panic!("nothing was done");
     }
 
+    /// Commits outputs and goes on until one makes a block final, which is returned and not committed.
+    fn until_final(&mut self, mut output: Output) -> Output {
+        while output.finalized.is_empty() {
+            let committed = self.commit(&output);
+            output = self.step(committed);
+            if output.persist.is_empty() {
+                output = self.until_it_acts();
+            }
+        }
+        output
+    }
+
     /// Appends and syncs.
     fn commit(&mut self, output: &Output) -> Event {
         self.append(output);
@@ -316,16 +328,10 @@ fn a_block_is_made_before_the_wait_is_over_and_leaves_when_it_is() {
     let output = bench.submit();
     let committed = bench.commit(&output);
     bench.step(committed);
-    let mut output = bench.until_it_acts();
+    let output = bench.until_it_acts();
     // It takes so long until the first block is durable.
     bench.time += 200;
-    while output.finalized.is_empty() {
-        let committed = bench.commit(&output);
-        output = bench.step(committed);
-        if output.persist.is_empty() {
-            output = bench.until_it_acts();
-        }
-    }
+    let output = bench.until_final(output);
     bench.append(&output);
     let submission = order_at(&bench.world, bench.member, 6);
     let submitted = bench.step(Event::Submit(vec![submission]));
@@ -367,14 +373,8 @@ fn a_block_is_made_before_the_wait_is_over_and_leaves_when_it_is() {
 #[test]
 fn who_asks_for_a_final_block_before_it_is_indexed_is_answered_then() {
     let mut bench = Bench::new(1);
-    let mut output = bench.submit();
-    while output.finalized.is_empty() {
-        let committed = bench.commit(&output);
-        output = bench.step(committed);
-        if output.persist.is_empty() {
-            output = bench.until_it_acts();
-        }
-    }
+    let output = bench.submit();
+    let mut output = bench.until_final(output);
     bench.commit(&output);
     // A later question must not take the place of the first.
     for height in [1, 2] {
